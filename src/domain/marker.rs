@@ -1,0 +1,91 @@
+//! How we recognise our own: the text in a key's notes, and the mark on a secret.
+//!
+//! The match is exact. A person who edits the notes of a key takes it into their own hands: the
+//! rotator will neither publish it again nor revoke it.
+
+use std::fmt;
+
+use super::ids::{Instance, RotationId};
+
+/// The product and the version of the marker format. Other programs read it; it does not change.
+const PRODUCT: &str = "exceptionless-rotator/1";
+
+/// The notes of a key that the rotator minted:
+/// `exceptionless-rotator/1 instance=<name> rotation=<uuid v7>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The deployment that minted the key.
+    pub instance: Instance,
+    /// The attempt in which it did.
+    pub rotation: RotationId,
+}
+
+impl Marker {
+    /// Reads notes; `None` when a person, or another program, wrote them.
+    pub fn parse(notes: &str) -> Option<Self> {
+        let rest = notes.strip_prefix(PRODUCT)?.strip_prefix(" instance=")?;
+        let (instance, rotation) = rest.split_once(" rotation=")?;
+        let marker =
+            Self { instance: Instance::parse(instance).ok()?, rotation: RotationId::parse(rotation).ok()? };
+        (marker.to_string() == notes).then_some(marker)
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PRODUCT} instance={} rotation={}", self.instance, self.rotation)
+    }
+}
+
+/// The owner of a secret: `exceptionless-rotator/1 instance=<name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner(pub Instance);
+
+impl Owner {
+    /// Reads the mark on a secret; `None` when it is not one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let instance = text.strip_prefix(PRODUCT)?.strip_prefix(" instance=")?;
+        Instance::parse(instance).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PRODUCT} instance={}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTES: &str =
+        "exceptionless-rotator/1 instance=default rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
+
+    #[test]
+    fn a_marker_reads_back_as_it_was_written() {
+        let marker = Marker::parse(NOTES).expect("our marker");
+        assert_eq!(marker.to_string(), NOTES);
+        assert_eq!(Owner(marker.instance).to_string(), "exceptionless-rotator/1 instance=default");
+    }
+
+    #[test]
+    fn notes_that_a_person_touched_are_no_longer_ours() {
+        let upper = NOTES.to_uppercase();
+        for notes in [
+            "",
+            "made by a person",
+            &NOTES[..NOTES.len() - 1],
+            &format!("{NOTES} "),
+            &format!(" {NOTES}"),
+            &upper,
+        ] {
+            assert_eq!(Marker::parse(notes), None, "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_a_later_format_is_not_ours() {
+        assert_eq!(Owner::parse("exceptionless-rotator/10 instance=default"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! What the operator wants, project by project.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+
+use super::ids::{Instance, ProjectId};
+use super::path::PathTemplate;
+use super::project::Project;
+use super::schedule::Schedule;
+
+/// How long an attempt may take before it publishes nothing more, and how old an unlisted key must be
+/// before it is enrolled. Ten minutes is far longer than a mint, a verification and a publication take,
+/// and short against any sensible overlap.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
+
+/// The checked wishes of the operator.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// This deployment.
+    pub instance: Instance,
+    /// The Exceptionless server, as it stands in each secret.
+    pub server_url: String,
+    /// Which projects are ours to rotate.
+    pub selection: Selection,
+    /// The rule for projects that no override matches.
+    pub rule: Rule,
+    /// Rules for some projects; the first match wins.
+    pub overrides: Vec<Override>,
+    /// Take over paths that hold a secret without a mark.
+    pub adopt_paths: bool,
+    /// What becomes of the secret of a deleted project.
+    pub on_vanished: OnVanished,
+    /// The longest that a publication may take: `vault.timeout`.
+    pub publication_limit: Duration,
+}
+
+impl Policy {
+    /// The rule for one project.
+    pub fn rule_for(&self, project: &Project) -> &Rule {
+        let matching =
+            self.overrides.iter().find(|rule| rule.matches.iter().any(|pattern| pattern.matches(project)));
+        matching.map_or(&self.rule, |found| &found.rule)
+    }
+}
+
+/// How one project is rotated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Where its secret lives.
+    pub path: PathTemplate,
+    /// When its key is due.
+    pub schedule: Schedule,
+    /// The width over which due times are spread.
+    pub splay: Duration,
+    /// How long a key keeps working after it was replaced.
+    pub overlap: Duration,
+}
+
+impl Rule {
+    /// How much later than the schedule's time this project is due: a stable share of the splay, in whole
+    /// seconds, so that projects do not all come at once and a restart changes nothing.
+    pub fn delay(&self, project: &ProjectId) -> TimeDelta {
+        let digest = Sha256::digest(project.as_str().as_bytes());
+        let mut head = [0; 8];
+        head.copy_from_slice(&digest[..8]);
+        let seconds = u64::from_be_bytes(head) % self.splay.as_secs().max(1);
+        TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0))
+    }
+
+    /// How old a key of ours must be, when nothing lists it, before it is enrolled for retirement; and
+    /// the age past which an attempt publishes nothing more. Being one and the same, the key of a live
+    /// attempt is never enrolled by somebody else.
+    pub fn enrol_age(&self) -> Duration {
+        self.overlap.min(LONGEST_ATTEMPT)
+    }
+}
+
+/// A rule for the projects that match.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// Any of these must match.
+    pub matches: Vec<Pattern>,
+    /// The general rule with this override's changes.
+    pub rule: Rule,
+}
+
+/// Which projects are rotated: any `include` matches and no `exclude` does.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// At least one must match.
+    pub include: Vec<Pattern>,
+    /// None may match.
+    pub exclude: Vec<Pattern>,
+}
+
+impl Selection {
+    /// Whether a project is ours to rotate.
+    pub fn selects(&self, project: &Project) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(project));
+        any(&self.include) && !any(&self.exclude)
+    }
+}
+
+/// A glob over a project's id, its name, and `organization/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(glob::Pattern);
+
+/// A glob that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a glob: {problem}")]
+pub struct InvalidPattern {
+    text: String,
+    problem: String,
+}
+
+impl Pattern {
+    /// Reads `*`, `?` and `[...]`; everything else stands for itself. Case matters.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let invalid = |problem: String| InvalidPattern { text: text.to_owned(), problem };
+        if text.is_empty() {
+            return Err(invalid("it is empty; \"*\" matches every project".to_owned()));
+        }
+        glob::Pattern::new(text)
+            .map(Self)
+            .map_err(|error| invalid(format!("{}; write [[] for a bracket itself", error.msg)))
+    }
+
+    /// Whether the project's id, name or full name matches.
+    pub fn matches(&self, project: &Project) -> bool {
+        self.0.matches(project.id.as_str())
+            || self.0.matches(&project.name)
+            || self.0.matches(&project.full_name())
+    }
+
+    /// The glob as it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// What becomes of the secret of a project that no longer exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnVanished {
+    /// Mark it, and keep it.
+    Keep,
+    /// Delete its latest version, which `undelete` brings back.
+    Delete,
+}

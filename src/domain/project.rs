@@ -1,0 +1,23 @@
+//! A project as Exceptionless lists it.
+
+use super::ids::{OrganizationId, ProjectId};
+
+/// A project and the organization that it belongs to. Names can change and repeat; ids cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The project's id.
+    pub id: ProjectId,
+    /// The project's name, as people see it.
+    pub name: String,
+    /// The id of its organization.
+    pub organization_id: OrganizationId,
+    /// The name of its organization.
+    pub organization_name: String,
+}
+
+impl Project {
+    /// `organization/name`, the form that filters match and that people read.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.organization_name, self.name)
+    }
+}

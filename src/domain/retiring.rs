@@ -1,0 +1,91 @@
+//! The list of keys that may die, and since when they count as old.
+//!
+//! It is written into the secret in the same check-and-set as the key that replaces them, and it is the
+//! only licence to revoke: a key that is not on the list of the published secret is not touched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+
+use super::key::Fingerprint;
+
+/// Keys by fingerprint, each with the time since when it counts as old. As text:
+/// `fingerprint@since` entries, joined by commas.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retiring(BTreeMap<Fingerprint, DateTime<Utc>>);
+
+impl Retiring {
+    /// Reads the text form. An entry that a person damaged is dropped: its key is then found unlisted
+    /// and enrolled anew, which only delays its end.
+    pub fn parse(text: &str) -> Self {
+        let entry = |entry: &str| {
+            let (fingerprint, since) = entry.trim().split_once('@')?;
+            let since = DateTime::parse_from_rfc3339(since).ok()?.to_utc();
+            Some((Fingerprint::parse(fingerprint)?, since))
+        };
+        Self(text.split(',').filter_map(entry).collect())
+    }
+
+    /// Lists a key. The time is rounded up to the whole second in which it is written.
+    pub fn insert(&mut self, key: Fingerprint, since: DateTime<Utc>) {
+        let whole = since.trunc_subsecs(0);
+        let rounded = if whole == since { whole } else { whole + TimeDelta::seconds(1) };
+        self.0.insert(key, rounded);
+    }
+
+    /// Since when the key counts as old, if it is listed.
+    pub fn since(&self, key: Fingerprint) -> Option<DateTime<Utc>> {
+        self.0.get(&key).copied()
+    }
+
+    /// The latest time in the list.
+    pub fn newest(&self) -> Option<DateTime<Utc>> {
+        self.0.values().copied().max()
+    }
+
+    /// Whether the key is listed.
+    pub fn contains(&self, key: Fingerprint) -> bool {
+        self.0.contains_key(&key)
+    }
+
+    /// The entries, by fingerprint.
+    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, DateTime<Utc>)> {
+        self.0.iter().map(|(key, since)| (*key, *since))
+    }
+}
+
+impl fmt::Display for Retiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (key, since)) in self.iter().enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            write!(f, "{comma}{key}@{}", since.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_reads_back_as_it_was_written() {
+        let text = "0123456789ab@2026-11-21T03:00:23Z,9f86d081884c@2026-11-21T03:00:22Z";
+        assert_eq!(Retiring::parse(text).to_string(), text);
+    }
+
+    #[test]
+    fn a_time_within_a_second_is_rounded_up() {
+        let since = DateTime::from_timestamp(100, 1).expect("a time");
+        let mut list = Retiring::default();
+        list.insert(Fingerprint::parse("0123456789ab").expect("hex"), since);
+        assert_eq!(list.to_string(), "0123456789ab@1970-01-01T00:01:41Z");
+    }
+
+    #[test]
+    fn damaged_entries_are_dropped_and_the_others_kept() {
+        let list = Retiring::parse("nonsense,0123456789ab@yesterday,9f86d081884c@2026-11-21T03:00:22Z,");
+        assert_eq!(list.to_string(), "9f86d081884c@2026-11-21T03:00:22Z");
+    }
+}

@@ -1,0 +1,226 @@
+//! What a secret in Vault says, and how it is written.
+//!
+//! All values are strings, so that environment files and Kubernetes need no special case. Reading is
+//! lenient on purpose: a secret that carries our mark is ours to repair, and a field that a person
+//! damaged reads as absent, which makes the planner write it anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::ids::{Instance, ProjectId, RotationId};
+use super::key::{ApiKey, Fingerprint};
+use super::marker::Owner;
+use super::project::Project;
+use super::retiring::Retiring;
+
+/// The field, in the data and in `custom_metadata`, that says whose secret this is.
+pub const MANAGED_BY: &str = "managed_by";
+/// The field that holds the key.
+pub const API_KEY: &str = "api_key";
+
+/// Every field that the rotator writes, so that it can tell its own from those of other owners.
+pub const FIELDS: [&str; 12] = [
+    API_KEY,
+    "server_url",
+    "project_id",
+    "project_name",
+    "organization_id",
+    "organization_name",
+    "rotation_id",
+    "rotated_at",
+    "next_rotation_at",
+    "overlap_seconds",
+    "retiring",
+    MANAGED_BY,
+];
+
+/// More than ten years, in seconds, was not promised but damaged: the configuration allows no longer overlap.
+const LONGEST_PROMISE: u64 = 10 * 366 * 24 * 3600;
+
+/// A secret as the rotator writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// The deployment that owns the secret.
+    pub instance: Instance,
+    /// The key that readers shall use.
+    pub api_key: ApiKey,
+    /// The Exceptionless server, for readers that configure a client from the secret alone.
+    pub server_url: String,
+    /// The project, its names being those at the time of writing.
+    pub project: Project,
+    /// The attempt that minted the key.
+    pub rotation: RotationId,
+    /// When it was decided.
+    pub rotated_at: DateTime<Utc>,
+    /// A forecast of the next rotation.
+    pub next_rotation_at: Option<DateTime<Utc>>,
+    /// The promise to readers: a key read now works for at least this long.
+    pub overlap: Duration,
+    /// The keys that this one replaces.
+    pub retiring: Retiring,
+}
+
+impl Publication {
+    /// The fields as they stand in Vault. The key is in clear: for the wire only.
+    pub fn fields(&self) -> BTreeMap<&'static str, String> {
+        let Self {
+            instance,
+            api_key,
+            server_url,
+            project,
+            rotation,
+            rotated_at,
+            next_rotation_at,
+            overlap,
+            retiring,
+        } = self;
+        let mut fields = BTreeMap::from([
+            (API_KEY, api_key.expose().to_owned()),
+            ("server_url", server_url.clone()),
+            ("project_id", project.id.to_string()),
+            ("project_name", project.name.clone()),
+            ("organization_id", project.organization_id.to_string()),
+            ("organization_name", project.organization_name.clone()),
+            ("rotation_id", rotation.to_string()),
+            ("rotated_at", time_text(*rotated_at)),
+            ("overlap_seconds", overlap.as_secs().to_string()),
+            ("retiring", retiring.to_string()),
+            (MANAGED_BY, Owner(instance.clone()).to_string()),
+        ]);
+        if let Some(next) = next_rotation_at {
+            fields.insert("next_rotation_at", time_text(*next));
+        }
+        fields
+    }
+}
+
+/// A secret of ours as it was read. What is missing or damaged is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The KV version, for the next check-and-set.
+    pub version: u64,
+    /// The published key.
+    pub api_key: Option<ApiKey>,
+    /// The project that the secret was written for.
+    pub project_id: Option<ProjectId>,
+    /// The attempt that minted the key.
+    pub rotation: Option<RotationId>,
+    /// When the key was decided.
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// The forecast that readers were given.
+    pub next_rotation_at: Option<DateTime<Utc>>,
+    /// The overlap that readers were promised.
+    pub overlap: Option<Duration>,
+    /// The keys that may die.
+    pub retiring: Retiring,
+    /// When Vault wrote this version, by its own clock. `None` where other owners' writes make versions too.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Whether `custom_metadata` repeats the mark, so that it outlives a deleted version, and does not say
+    /// that the project has vanished.
+    pub stamped: bool,
+}
+
+impl Published {
+    /// Reads the fields of one version of a secret, as `field` finds them.
+    pub fn read<'a>(
+        version: u64,
+        written_at: Option<DateTime<Utc>>,
+        stamped: bool,
+        field: impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
+        let time = |name| DateTime::parse_from_rfc3339(field(name)?).ok().map(|time| time.to_utc());
+        Self {
+            version,
+            written_at,
+            stamped,
+            api_key: field(API_KEY).and_then(|text| ApiKey::parse(text).ok()),
+            project_id: field("project_id").and_then(|text| ProjectId::parse(text).ok()),
+            rotation: field("rotation_id").and_then(|text| RotationId::parse(text).ok()),
+            rotated_at: time("rotated_at"),
+            next_rotation_at: time("next_rotation_at"),
+            overlap: field("overlap_seconds")
+                .and_then(|text| text.parse().ok())
+                .filter(|seconds| *seconds <= LONGEST_PROMISE)
+                .map(Duration::from_secs),
+            retiring: field("retiring").map(Retiring::parse).unwrap_or_default(),
+        }
+    }
+
+    /// Whether this is the published key.
+    pub fn publishes(&self, key: &ApiKey) -> bool {
+        self.api_key.as_ref() == Some(key)
+    }
+
+    /// Since when a listed key counts as old.
+    ///
+    /// A publication dates the newest entry of its list so that Vault must have written the version before
+    /// that. A version that was written later is not what its list is about: a person has brought an old
+    /// version back, or a write reached Vault long after it was sent. Until then the listed keys may have
+    /// been published, so they count as old only since.
+    pub fn old_since(&self, key: Fingerprint) -> Option<DateTime<Utc>> {
+        let since = self.retiring.since(key)?;
+        let late =
+            self.written_at.filter(|written| self.retiring.newest().is_some_and(|newest| *written > newest));
+        Some(late.unwrap_or(since))
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretState {
+    /// Nothing was ever written, or its metadata is gone as well: the next check-and-set is 0.
+    Absent,
+    /// The latest version is deleted or destroyed. `custom_metadata` may still tell whose it was.
+    Deleted {
+        /// The deleted version, for the next check-and-set.
+        version: u64,
+        /// The owner that `custom_metadata` names.
+        owner: Option<Owner>,
+    },
+    /// Other owners' fields and none of ours, where secrets may be shared (`write = "merge"`).
+    Unclaimed {
+        /// The version, for the next check-and-set.
+        version: u64,
+    },
+    /// A secret with our mark and our instance.
+    Ours(Box<Published>),
+    /// Somebody else's: another instance of the rotator, or, without an owner, another hand.
+    Foreign {
+        /// The version, for a check-and-set when paths may be adopted.
+        version: u64,
+        /// The other instance.
+        owner: Option<Owner>,
+    },
+}
+
+fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(written_at: &str) -> Published {
+        let written_at = DateTime::parse_from_rfc3339(written_at).ok().map(|time| time.to_utc());
+        let list = "9f86d081884c@2026-11-21T03:00:22Z,0123456789ab@2026-11-20T03:00:22Z";
+        Published::read(7, written_at, true, |name| (name == "retiring").then_some(list))
+    }
+
+    #[test]
+    fn a_list_that_is_as_old_as_its_version_keeps_its_times() {
+        let published = read("2026-11-21T03:00:21.5Z");
+        let key = Fingerprint::parse("0123456789ab").unwrap();
+        assert_eq!(published.old_since(key), published.retiring.since(key));
+    }
+
+    #[test]
+    fn a_list_in_a_version_that_was_brought_back_counts_from_then() {
+        let published = read("2026-11-22T09:00:00Z");
+        for (key, _) in published.retiring.iter() {
+            assert_eq!(published.old_since(key), published.written_at);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Keeps the API keys of Exceptionless projects fresh in HashiCorp Vault or OpenBao.
+//!
+//! On a schedule the rotator enumerates the projects of an Exceptionless server, mints a client key for
+//! each, publishes it to a KV version 2 secret, keeps the old key working for an overlap, and then revokes
+//! it. Applications only ever read Vault.
+//!
+//! # The promise
+//!
+//! 1. At every moment the key in the current version of a secret works at Exceptionless.
+//! 2. A published key keeps working for at least the overlap after it was replaced. An emergency
+//!    revocation, asked for by a person, is the only exception.
+//! 3. Nothing that the rotator did not create is ever revoked or overwritten.
+//! 4. After a crash at any instruction the next pass converges: no lost key, no orphan, no manual step.
+//! 5. No key, password or token is ever printed.
+//! 6. One project's failure never stops another's rotation.
+//!
+//! # Where is what
+//!
+//! Imports run downward only, and a test holds them to it.
+//!
+//! ```text
+//!   cli                    one file per command; the composition root
+//!    └ daemon              the reconcile loop, signals, the clockwork, telemetry
+//!       └ engine           one pass: observe, plan, execute; the only writer
+//!          ├ exceptionless the client of Exceptionless: login, listings, keys, the request budget
+//!          ├ vault         the store: read, check-and-set, marks, login and renewal
+//!          ├ plan          the pure planner: every decision with its reason
+//!          └ config        from what the operator wrote to what may be relied on
+//!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets
+//!
+//!   tls                    the one provider of cryptography, below both clients
+//! ```
+//!
+//! Follow a key: [`engine`]'s attempt mints it, checks to what it is bound, verifies that it works, and
+//! publishes it; [`plan::publication`] says what is written beside it; [`plan::retire`] says when it may
+//! die; and [`engine`]'s retirement, the one place that revokes a key whose time is over, asks that again
+//! with the secret read anew directly before the request. (A key that the server bound to something else than
+//! asked for never comes so far: the attempt that minted it revokes it at once.)
+//!
+//! # Invariants, most of them absences
+//!
+//! - **No state of our own.** No database and no file. What a pass needs is in the notes of the keys at
+//!   Exceptionless and in the secrets in Vault, so a crash loses nothing and a second replica agrees.
+//! - **No clock below [`engine`].** Time is passed in. What protects a key is dated by the latest of three
+//!   clocks and judged by the earliest ([`domain::clocks`]).
+//! - **No write without a check-and-set,** and none when nothing changed.
+//! - **No clean-up on failure.** A key that was minted and not published stays, with our marker in its
+//!   notes; a later pass adopts it or lists it for retirement.
+//! - **No secret without a type.** An [`ApiKey`](domain::key::ApiKey) prints as its fingerprint; passwords
+//!   and tokens are `SecretString`s; response bodies and URLs with keys end at the doors of the clients.
+
+pub mod domain;

@@ -1,0 +1,1 @@
+//! An Exceptionless server for tests.

@@ -1,0 +1,3 @@
+//! An Exceptionless server for tests.
+
+fn main() {}

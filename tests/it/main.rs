@@ -1,0 +1,1 @@
+//! The rotator against a real OpenBao and an emulated Exceptionless.
