@@ -50,3 +50,4 @@
 //!   and tokens are `SecretString`s; response bodies and URLs with keys end at the doors of the clients.
 
 pub mod domain;
+pub mod plan;

@@ -1,0 +1,356 @@
+//! The planner: what should happen to each project, and why.
+//!
+//! A pure, total, synchronous function of the policy, the observed [`World`] and its clocks. It decides
+//! with data and acts nowhere, so that every rule that protects a key can be tried against thousands of
+//! histories without a server. The reasons it gives are the words of the log, the status and the metrics.
+//!
+//! # The life of a key
+//!
+//! ```text
+//!                            +--------------- adopted by a later pass ---------------+
+//!                            |                                                       v
+//!   (mint) ----> unlisted ---+-- published by its own attempt --------------> published
+//!                   |                                                            |
+//!                   | older than an attempt may take                             | replaced by
+//!                   v                                                            v a publication
+//!               enrolled -------------------------------------------------> retiring
+//!                                                                                |
+//!                         since + overlap has passed by the earliest clock,      |
+//!                         and the published key was seen alive in this pass      v
+//!                                                                             revoked
+//! ```
+//!
+//! A key is *ours* when its notes carry our marker and our instance. *Unlisted* means neither published
+//! nor in `retiring`. There is no other way into `revoked`: [`retire::may_revoke`] is the licence, and
+//! the engine asks for it again, with the secret read anew, directly before the request.
+//!
+//! **Invariant.** Every publication lists each key of ours that the pass saw, other than the one that it
+//! publishes. So a lost race, a failed verification or a crash never needs a clean-up of its own: the key
+//! stays, and a later pass adopts or enrols it.
+
+pub mod occurrences;
+pub mod publication;
+pub mod reason;
+pub mod retire;
+pub mod target;
+pub mod vanished;
+pub mod world;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::clocks::Clocks;
+use crate::domain::key::Fingerprint;
+use crate::domain::path::SecretPath;
+use crate::domain::policy::Policy;
+use crate::domain::secret::{Publication, SecretState};
+
+use occurrences::Occurrences;
+use reason::{Conflict, Due, Hold};
+use retire::Waiting;
+use target::Target;
+use vanished::Vanished;
+use world::{Observed, OwnKey, PublishedKey, Sight, Strays, World};
+
+/// A `rotated_at` further ahead than this was written under a broken clock: believing it would keep a
+/// key for as long as the clock was wrong. Replicas whose clocks differ by less leave each other alone.
+const FURTHEST_FUTURE: TimeDelta = TimeDelta::days(1);
+
+/// What the whole fleet needs.
+#[derive(Debug)]
+pub struct Plan {
+    /// One step per selected project, in the order in which they were observed.
+    pub steps: Vec<Step>,
+    /// What becomes of the secrets of deleted projects.
+    pub vanished: Vanished,
+    /// When, by our clock, the next pass has something to do that is known today.
+    pub wake_at: Option<DateTime<Utc>>,
+}
+
+/// What one project needs.
+#[derive(Debug)]
+pub struct Step {
+    /// The project, as it was observed.
+    pub observed: Observed,
+    /// The decision.
+    pub decision: Decision,
+    /// Every key of ours that is listed for retirement, with its deadline.
+    pub waiting: Vec<Waiting>,
+    /// Secrets of ours at paths where the project no longer lives. The keys that they publish are kept.
+    pub moved: Vec<SecretPath>,
+    /// The mark in `custom_metadata` is missing and shall be repaired.
+    pub stamp: bool,
+    /// The next time that the schedule makes this project due.
+    pub next_rotation_at: Option<DateTime<Utc>>,
+}
+
+/// The decision for one project, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Mint a key, verify it and publish it.
+    Rotate(Due),
+    /// The same with a key that an interrupted attempt left behind.
+    Adopt(Due, OwnKey),
+    /// Publish the same key again, with the unlisted keys added to `retiring`.
+    Enrol,
+    /// Publish nothing.
+    Hold(Hold),
+}
+
+impl Decision {
+    /// The stable word for logs, status and metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Rotate(_) => "rotate",
+            Self::Adopt(..) => "adopt",
+            Self::Enrol => "enrol",
+            Self::Hold(_) => "hold",
+        }
+    }
+
+    /// The stable word for its reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Rotate(due) | Self::Adopt(due, _) => due.label(),
+            Self::Enrol => "unlisted_key",
+            Self::Hold(hold) => hold.label(),
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotate(due) => write!(f, "a new key is due: {due}"),
+            Self::Adopt(due, key) => write!(
+                f,
+                "a new key is due: {due}; key {} of an interrupted rotation serves",
+                key.fingerprint
+            ),
+            Self::Enrol => f.write_str("a key of an interrupted rotation is listed for retirement"),
+            Self::Hold(hold) => hold.fmt(f),
+        }
+    }
+}
+
+/// What a person asked for, if a person did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// What is due.
+    #[default]
+    Due,
+    /// A fresh key for every project in the world.
+    Rotation,
+    /// The same, and the end of the keys that it replaces, at once.
+    Emergency,
+}
+
+/// Plans a pass.
+pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
+    let World { clocks, projects, strays } = world;
+    let elsewhere = strays.as_ref().map(Strays::keys);
+    let mut moved = strays.as_ref().map(Strays::by_project).unwrap_or_default();
+    let vanished = vanished::judge(policy, &projects, strays);
+    let mut occurrences = HashMap::new();
+    let steps: Vec<Step> = projects
+        .into_iter()
+        .map(|observed| {
+            let rule = &observed.target.rule;
+            let ticks = occurrences
+                .entry(Arc::as_ptr(rule))
+                .or_insert_with(|| Occurrences::around(&rule.schedule, rule.splay, clocks.ours));
+            let moved = moved.remove(&observed.target.project.id).unwrap_or_default();
+            Step { moved, ..step(policy, observed, &clocks, ticks, asked, elsewhere.as_ref()) }
+        })
+        .collect();
+    let wake_at = steps.iter().filter_map(|step| step.wake_at(&clocks)).min();
+    Plan { steps, vanished, wake_at }
+}
+
+fn step(
+    policy: &Policy,
+    observed: Observed,
+    clocks: &Clocks,
+    ticks: &Occurrences,
+    asked: Asked,
+    elsewhere: Option<&HashSet<Fingerprint>>,
+) -> Step {
+    let delay = observed.target.rule.delay(&observed.target.project.id);
+    let decision = match sight(policy, &observed) {
+        Err(hold) => Decision::Hold(hold),
+        Ok(sight) => decide(&observed.target, sight, clocks, ticks.last_due(delay), asked),
+    };
+    let ours = observed.ours();
+    Step {
+        waiting: observed
+            .sight()
+            .map(|sight| retire::waiting(&observed.target.rule, sight, elsewhere))
+            .unwrap_or_default(),
+        moved: Vec::new(),
+        stamp: ours.is_some_and(|published| !published.stamped)
+            && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
+        next_rotation_at: ticks.next_due(delay),
+        decision,
+        observed,
+    }
+}
+
+/// What was seen of a project that we may write for.
+fn sight<'a>(policy: &Policy, observed: &'a Observed) -> Result<&'a Sight, Hold> {
+    let target = &observed.target;
+    target.place.as_ref().map_err(|conflict| Hold::Conflict(conflict.clone()))?;
+    let sight = match &observed.state {
+        world::State::Suspended => return Err(Hold::Suspended),
+        world::State::Unseen(problem) => return Err(Hold::Unseen(problem.clone())),
+        world::State::Seen(sight) => sight,
+    };
+    let conflict = match &sight.secret {
+        SecretState::Absent | SecretState::Unclaimed { .. } => None,
+        SecretState::Deleted { owner: Some(owner), .. } if owner.0 == policy.instance => None,
+        SecretState::Deleted { owner: None, .. } | SecretState::Foreign { owner: None, .. } => {
+            (!policy.adopt_paths).then_some(Conflict::Unmarked)
+        }
+        SecretState::Deleted { owner: Some(owner), .. } | SecretState::Foreign { owner: Some(owner), .. } => {
+            Some(Conflict::OtherInstance(owner.0.clone()))
+        }
+        SecretState::Ours(published) => match &published.project_id {
+            Some(id) if *id != target.project.id => Some(Conflict::OtherProject(id.clone())),
+            _ => None,
+        },
+    };
+    conflict.map_or(Ok(sight), |conflict| Err(Hold::Conflict(conflict)))
+}
+
+fn decide(
+    target: &Target,
+    sight: &Sight,
+    clocks: &Clocks,
+    last_due: Option<DateTime<Utc>>,
+    asked: Asked,
+) -> Decision {
+    if sight.published == PublishedKey::Misplaced {
+        return Decision::Hold(Hold::Misplaced);
+    }
+    match due(sight, clocks, last_due, asked) {
+        Some(due) => match adoptable(target, sight, clocks, asked) {
+            Some(key) => Decision::Adopt(due, key.clone()),
+            None => Decision::Rotate(due),
+        },
+        None if unlisted(sight).any(|key| enrolment(target, key) <= clocks.earliest()) => Decision::Enrol,
+        None => Decision::Hold(Hold::UpToDate),
+    }
+}
+
+/// Why a project needs another key, if it does.
+fn due(sight: &Sight, clocks: &Clocks, last_due: Option<DateTime<Utc>>, asked: Asked) -> Option<Due> {
+    if asked != Asked::Due {
+        return Some(Due::Asked);
+    }
+    let published = match &sight.secret {
+        SecretState::Absent | SecretState::Unclaimed { .. } => return Some(Due::NeverPublished),
+        SecretState::Deleted { .. } => return Some(Due::SecretDeleted),
+        SecretState::Foreign { .. } => return Some(Due::PathAdopted),
+        SecretState::Ours(published) => published,
+    };
+    match &sight.published {
+        PublishedKey::Missing => return Some(Due::SecretDamaged),
+        PublishedKey::Dead(reason) => return Some(*reason),
+        PublishedKey::Alive { .. } | PublishedKey::Misplaced => {}
+    }
+    let Some(rotated_at) = published.rotated_at else { return Some(Due::SecretDamaged) };
+    if rotated_at > clocks.latest() + FURTHEST_FUTURE {
+        return Some(Due::RotatedInTheFuture);
+    }
+    last_due.filter(|time| rotated_at < *time).map(|_| Due::Schedule)
+}
+
+/// The newest key of an interrupted attempt that may be published instead of a new one. A person who
+/// asks for a rotation wants a key that nobody has seen.
+fn adoptable<'a>(target: &Target, sight: &'a Sight, clocks: &Clocks, asked: Asked) -> Option<&'a OwnKey> {
+    let newer = |key: &OwnKey| match sight.published {
+        PublishedKey::Alive { created } => key.created > created,
+        _ => true,
+    };
+    let young = |key: &OwnKey| clocks.earliest() < key.created + span(target.rule.overlap);
+    unlisted(sight)
+        .filter(|key| asked == Asked::Due && key.publishable && newer(key) && young(key))
+        .max_by_key(|key| key.created)
+}
+
+/// The enabled keys of ours that are neither published nor listed.
+fn unlisted(sight: &Sight) -> impl Iterator<Item = &OwnKey> {
+    let ours = sight.ours();
+    let listed = move |key: &OwnKey| {
+        ours.is_some_and(|published| {
+            published.retiring.contains(key.fingerprint) || published.publishes(&key.key)
+        })
+    };
+    sight.keys.iter().filter(move |key| key.enabled && !listed(key))
+}
+
+/// When an unlisted key is old enough that no attempt can still be about to publish it.
+fn enrolment(target: &Target, key: &OwnKey) -> DateTime<Utc> {
+    key.created + span(target.rule.enrol_age())
+}
+
+/// When, by our clock, the first of the keys that a publication replaced has served its overlap.
+pub fn wake_after(publication: &Publication, clocks: &Clocks) -> Option<DateTime<Utc>> {
+    let deadlines = publication.retiring.iter().map(|(_, since)| since + span(publication.overlap));
+    deadlines.filter(|time| *time > clocks.earliest()).min().map(|time| time + lag(clocks))
+}
+
+/// How much later than a deadline our own clock must show, for the earliest clock to have reached it. A
+/// server's clock is known to the second only.
+fn lag(clocks: &Clocks) -> TimeDelta {
+    clocks.ours - clocks.earliest() + TimeDelta::seconds(1)
+}
+
+impl Step {
+    /// Whether something is to be published.
+    pub fn publishes(&self) -> bool {
+        match self.decision {
+            Decision::Rotate(_) | Decision::Adopt(..) | Decision::Enrol => true,
+            Decision::Hold(_) => false,
+        }
+    }
+
+    /// Whether something is to be written to the secret or its metadata.
+    pub fn acts(&self) -> bool {
+        self.publishes() || self.stamp
+    }
+
+    /// When, by our clock, this project next needs a pass, provided that this one succeeds.
+    fn wake_at(&self, clocks: &Clocks) -> Option<DateTime<Utc>> {
+        if matches!(self.decision, Decision::Hold(Hold::Conflict(_) | Hold::Unseen(_) | Hold::Suspended)) {
+            return None;
+        }
+        let enrolments = self
+            .observed
+            .sight()
+            .into_iter()
+            .flat_map(|sight| unlisted(sight).map(|key| enrolment(&self.observed.target, key)));
+        let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.deadline);
+        // The earliest clock judges these, and it is known to the second only.
+        let lag = clocks.ours - clocks.earliest() + TimeDelta::seconds(1);
+        let judged =
+            enrolments.chain(deadlines).filter(|time| *time > clocks.earliest()).map(|time| time + lag);
+        judged.chain(self.next_rotation_at).min()
+    }
+}
+
+/// The longest time that anybody can mean. The overlap in a secret is text that a person may have damaged,
+/// and no sum of a time and this leaves the calendar.
+const LONGEST: TimeDelta = TimeDelta::days(365_000);
+
+/// A duration in chrono's terms.
+fn span(duration: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).map_or(LONGEST, |span| span.min(LONGEST))
+}
+
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What a publication says.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::clocks::Clocks;
+use crate::domain::ids::RotationId;
+use crate::domain::key::ApiKey;
+use crate::domain::policy::Policy;
+use crate::domain::retiring::Retiring;
+use crate::domain::secret::{Publication, Published};
+
+use super::span;
+use super::target::Target;
+use super::world::{Observed, OwnKey, Sight};
+
+/// The key to publish.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<'a> {
+    /// The key.
+    pub key: &'a ApiKey,
+    /// The attempt that minted it.
+    pub rotation: RotationId,
+    /// When it was decided.
+    pub rotated_at: DateTime<Utc>,
+    /// The forecast of the next rotation.
+    pub next_rotation_at: Option<DateTime<Utc>>,
+}
+
+/// The secret with a fresh key. Every other key of ours that was seen is listed in `retiring`: those that
+/// were listed keep their time, the others count as old from now on.
+pub fn rotated(policy: &Policy, observed: &Observed, fresh: Fresh<'_>, clocks: &Clocks) -> Publication {
+    let overlap = observed.target.rule.overlap;
+    let sight = observed.sight();
+    let before = sight.and_then(Sight::ours);
+    let promised = before.and_then(|published| published.overlap).unwrap_or_default();
+    // Readers of the replaced secret may have been promised a longer overlap than the new one gives.
+    // Whoever judges adds the new overlap, so the difference goes into the time itself.
+    let owed = span(promised.saturating_sub(overlap));
+    let now = clocks.latest() + span(policy.publication_limit);
+    let mut retiring = Retiring::default();
+    // A key that a person put back without taking it off the list only becomes old now.
+    let listed = |own: &OwnKey| {
+        let published = before.filter(|published| !published.publishes(&own.key))?;
+        published.old_since(own.fingerprint)
+    };
+    for own in sight.into_iter().flat_map(|sight| &sight.keys).filter(|own| own.key != *fresh.key) {
+        let since = listed(own).unwrap_or(now);
+        retiring.insert(own.fingerprint, since + owed);
+    }
+    secret(policy, &observed.target, fresh, overlap, retiring)
+}
+
+/// The secret with the same key, and the unlisted keys added to `retiring`. `None` when the secret lacks
+/// what a publication needs; such a secret is due anyway.
+pub fn enrolled(
+    policy: &Policy,
+    observed: &Observed,
+    next_rotation_at: Option<DateTime<Utc>>,
+    clocks: &Clocks,
+) -> Option<Publication> {
+    let sight = observed.sight()?;
+    let before = sight.ours()?;
+    let Published { api_key, rotation, rotated_at, overlap, .. } = before;
+    let key = api_key.as_ref()?;
+    let own_rotation = || sight.keys.iter().find(|own| own.key == *key).map(|own| own.rotation);
+    let fresh = Fresh {
+        key,
+        rotation: rotation.or_else(own_rotation)?,
+        rotated_at: (*rotated_at)?,
+        next_rotation_at,
+    };
+    // The key stays, so what its readers were promised stays too.
+    let overlap = overlap.unwrap_or_default().max(observed.target.rule.overlap);
+    let now = clocks.latest() + span(policy.publication_limit);
+    let mut retiring = Retiring::default();
+    for own in sight.keys.iter().filter(|own| own.key != *key) {
+        retiring.insert(own.fingerprint, before.old_since(own.fingerprint).unwrap_or(now));
+    }
+    Some(secret(policy, &observed.target, fresh, overlap, retiring))
+}
+
+fn secret(
+    policy: &Policy,
+    target: &Target,
+    fresh: Fresh<'_>,
+    overlap: std::time::Duration,
+    retiring: Retiring,
+) -> Publication {
+    let Fresh { key, rotation, rotated_at, next_rotation_at } = fresh;
+    Publication {
+        instance: policy.instance.clone(),
+        api_key: key.clone(),
+        server_url: policy.server_url.clone(),
+        project: target.project.clone(),
+        rotation,
+        rotated_at,
+        next_rotation_at,
+        overlap,
+        retiring,
+    }
+}

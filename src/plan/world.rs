@@ -1,0 +1,153 @@
+//! What a pass has seen, and nothing that it has not.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::clocks::Clocks;
+use crate::domain::ids::{ProjectId, RotationId};
+use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::path::SecretPath;
+use crate::domain::secret::{Published, SecretState};
+
+use super::reason::Due;
+use super::target::Target;
+
+/// Both servers, as one pass has seen them.
+#[derive(Debug)]
+pub struct World {
+    /// The time, after everything else was seen.
+    pub clocks: Clocks,
+    /// The selected projects.
+    pub projects: Vec<Observed>,
+    /// Secrets of ours at paths where no selected project lives. `None` when the pass could not see them all:
+    /// nothing may be called vanished then, and nothing is revoked.
+    pub strays: Option<Strays>,
+}
+
+/// Secrets of ours at paths where no selected project lives.
+#[derive(Debug, Default)]
+pub struct Strays {
+    /// The secrets.
+    pub secrets: Vec<Stray>,
+    /// Every project that exists, selected or not; `None` when not all were seen.
+    pub existing: Option<HashSet<ProjectId>>,
+}
+
+impl Strays {
+    /// The keys that they publish.
+    pub fn keys(&self) -> HashSet<Fingerprint> {
+        self.secrets.iter().filter_map(|stray| stray.key).collect()
+    }
+
+    /// Where they are, by the project that they were written for.
+    pub fn by_project(&self) -> HashMap<ProjectId, Vec<SecretPath>> {
+        let mut places: HashMap<ProjectId, Vec<SecretPath>> = HashMap::new();
+        for stray in &self.secrets {
+            places.entry(stray.project_id.clone()).or_default().push(stray.path.clone());
+        }
+        places
+    }
+}
+
+/// One such secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// Where it is.
+    pub path: SecretPath,
+    /// The project that it was written for.
+    pub project_id: ProjectId,
+    /// The key that it publishes.
+    pub key: Option<Fingerprint>,
+    /// It was marked as vanished by an earlier pass.
+    pub marked: bool,
+}
+
+/// One selected project and what was seen of it.
+#[derive(Debug)]
+pub struct Observed {
+    /// The project, its rule and its path.
+    pub target: Target,
+    /// What was seen.
+    pub state: State,
+}
+
+/// What was seen of a project.
+#[derive(Debug)]
+pub enum State {
+    /// Its organization is suspended: its keys do not work, and nothing was read.
+    Suspended,
+    /// Something could not be read; the text says what, and what to do.
+    Unseen(String),
+    /// Its secret, and then its keys.
+    Seen(Sight),
+}
+
+/// A project's secret, and its keys as they were listed after the secret had been read.
+#[derive(Debug)]
+pub struct Sight {
+    /// What stands at the path.
+    pub secret: SecretState,
+    /// What became of the published key.
+    pub published: PublishedKey,
+    /// The keys of ours.
+    pub keys: Vec<OwnKey>,
+}
+
+/// The published key, as Exceptionless sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishedKey {
+    /// No key is published.
+    Missing,
+    /// Listed for this project, enabled, and it will not expire within the overlap.
+    Alive {
+        /// When it was minted, by the server's clock.
+        created: DateTime<Utc>,
+    },
+    /// Gone, disabled or about to expire, and asked once more with the key itself where that can tell.
+    Dead(Due),
+    /// It authenticates, but this project's listing does not show it as a working key.
+    Misplaced,
+}
+
+/// A key whose notes carry our marker and our instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its fingerprint, taken once.
+    pub fingerprint: Fingerprint,
+    /// The attempt that minted it.
+    pub rotation: RotationId,
+    /// When, by the server's clock.
+    pub created: DateTime<Utc>,
+    /// It authenticates.
+    pub enabled: bool,
+    /// It is enabled, has the scope `client` and no other, and does not expire.
+    pub publishable: bool,
+}
+
+impl Observed {
+    /// What was seen, if anything was.
+    pub fn sight(&self) -> Option<&Sight> {
+        match &self.state {
+            State::Seen(sight) => Some(sight),
+            State::Suspended | State::Unseen(_) => None,
+        }
+    }
+
+    /// The secret, if it is ours.
+    pub fn ours(&self) -> Option<&Published> {
+        self.sight().and_then(Sight::ours)
+    }
+}
+
+impl Sight {
+    /// The secret, if it is ours.
+    pub fn ours(&self) -> Option<&Published> {
+        match &self.secret {
+            SecretState::Ours(published) => Some(published),
+            _ => None,
+        }
+    }
+}
