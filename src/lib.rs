@@ -49,5 +49,6 @@
 //! - **No secret without a type.** An [`ApiKey`](domain::key::ApiKey) prints as its fingerprint; passwords
 //!   and tokens are `SecretString`s; response bodies and URLs with keys end at the doors of the clients.
 
+pub mod config;
 pub mod domain;
 pub mod plan;

@@ -1,0 +1,241 @@
+//! From what the operator wrote to what the rotator may rely on.
+//!
+//! Three sources, later wins: the built-in defaults, the file, the environment; `VAULT_ADDR` and its
+//! siblings speak only where the file is silent. Everything is read and checked here, once, and every
+//! problem is reported at once, each with its key and where it came from: an operator should not have to
+//! start the rotator five times to learn of five mistakes.
+//!
+//! No secret stands in the file. It comes from a `*_file`, which is read anew whenever it is needed so
+//! that it may itself be rotated, or from the environment.
+//!
+//! The way: `sources` lays the sources over each other, `reader` reads the sections from the result
+//! and collects what is wrong, and one file per group of sections (`servers`, `projects`, `daemon`)
+//! knows the keys. `config/default.toml` documents them, and is the built-in defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use crate::domain::policy::Policy;
+
+pub use effective::Effective;
+pub use error::{ConfigError, Problem};
+pub use secret_source::{SecretSource, SecretUnreadable};
+pub use sources::DEFAULT_FILE;
+
+mod daemon;
+mod effective;
+mod error;
+mod projects;
+mod reader;
+mod secret_source;
+mod secrets;
+mod servers;
+mod sources;
+mod syntax;
+mod unwise;
+mod value;
+
+/// A configuration that was found good.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What the rotator may rely on.
+    pub config: Config,
+    /// What is legal and probably not meant, a sentence each.
+    pub warnings: Vec<String>,
+    /// Every key, its value and its origin, for people.
+    pub effective: Effective,
+}
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How to reach Exceptionless.
+    pub exceptionless: Exceptionless,
+    /// How to reach Vault.
+    pub vault: Vault,
+    /// What to do with the projects.
+    pub policy: Policy,
+    /// How the daemon paces itself.
+    pub pace: Pace,
+    /// How to log.
+    pub log: Log,
+}
+
+impl Config {
+    /// Reads and checks the configuration.
+    ///
+    /// Without `file`, [`DEFAULT_FILE`] is read if it exists. The environment is handed in whole; besides
+    /// `ROTATOR__` variables, `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_NAMESPACE`, `VAULT_CACERT` and
+    /// `CREDENTIALS_DIRECTORY` are looked at. A relative name of a secret file is looked up in
+    /// `$CREDENTIALS_DIRECTORY`, and if it is not there, in the folder of the configuration file. `now`
+    /// only serves to find out whether a schedule ever comes, and how often.
+    ///
+    /// # Errors
+    ///
+    /// One error with every problem at once: a file that cannot be read or parsed; unknown, missing,
+    /// ill-typed and contradictory keys; values out of their range; secrets that cannot be read. No secret
+    /// is in it, wherever it may stand. While the file cannot be read, nothing is said about what is
+    /// missing.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        now: DateTime<Utc>,
+    ) -> Result<Loaded, ConfigError> {
+        let mut report = reader::Report::default();
+        let sources = sources::Sources::gather(file, environment, &mut report.problems);
+        let exceptionless = servers::exceptionless(&sources, &mut report);
+        let (vault, paths) = servers::vault(&sources, &mut report);
+        let selection = projects::selection(&sources, &mut report);
+        let template = paths.as_ref().map(|paths| paths.template.clone());
+        let rotation = projects::rotation(&sources, &mut report, template, now);
+        daemon::ha(&sources, &mut report);
+        let unserved = daemon::admin(&sources, &mut report);
+        let log = daemon::log(&sources, &mut report);
+        report.close();
+
+        let build = || {
+            let (exceptionless, vault, paths, rotation) = (exceptionless?, vault?, paths?, rotation?);
+            let policy = Policy {
+                instance: rotation.instance,
+                server_url: exceptionless.url.as_str().trim_end_matches('/').to_owned(),
+                selection: selection?,
+                rule: rotation.rule,
+                overrides: rotation.overrides,
+                adopt_paths: paths.adopt,
+                on_vanished: rotation.on_vanished,
+                publication_limit: vault.timeout,
+            };
+            Some(Self { exceptionless, vault, policy, pace: rotation.pace, log: log? })
+        };
+        match build() {
+            Some(config) if report.problems.is_empty() => Ok(Loaded {
+                warnings: unwise::warnings(&config, now).into_iter().chain(unserved).collect(),
+                effective: Effective::new(report.sections),
+                config,
+            }),
+            _ => Err(ConfigError { problems: report.problems }),
+        }
+    }
+}
+
+/// `[exceptionless]`
+#[derive(Debug, Clone)]
+pub struct Exceptionless {
+    /// The server, without `/api/v2` and without a slash at its end.
+    pub url: Url,
+    /// Who we are there.
+    pub auth: ExceptionlessAuth,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+    /// The share of the request budget that is left to people, from 0 to below 1.
+    pub rate_reserve: f64,
+    /// The server's throttle window, aligned to UTC.
+    pub rate_window: Duration,
+}
+
+/// The user whose projects are rotated. No API key can do it: see the variants' credentials.
+#[derive(Debug, Clone)]
+pub enum ExceptionlessAuth {
+    /// E-mail and password are exchanged for a login token.
+    Login {
+        /// The user's e-mail address.
+        email: String,
+        /// The user's password.
+        password: SecretSource,
+    },
+    /// E-mail and password are sent with each request.
+    Basic {
+        /// The user's e-mail address.
+        email: String,
+        /// The user's password, without a colon.
+        password: SecretSource,
+    },
+    /// A login token that somebody else obtained.
+    Token {
+        /// The login token.
+        token: SecretSource,
+    },
+}
+
+/// `[vault]`
+#[derive(Debug, Clone)]
+pub struct Vault {
+    /// The server: scheme, host and port, no path.
+    pub address: Url,
+    /// The namespace, if any.
+    pub namespace: Option<String>,
+    /// The mount of the KV v2 engine, without slashes at its ends.
+    pub mount: String,
+    /// How our fields stand in a secret.
+    pub write: Write,
+    /// A PEM file of the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+    /// Who we are there.
+    pub auth: VaultAuth,
+}
+
+/// How our fields stand in a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// The secret is ours alone.
+    Replace,
+    /// Our fields, each with this prefix, stand beside those of other owners.
+    Merge {
+        /// The prefix, not empty.
+        prefix: String,
+    },
+}
+
+/// `[vault.auth]`
+#[derive(Debug, Clone)]
+pub enum VaultAuth {
+    /// A token that somebody else obtained, and may replace in its file.
+    Token {
+        /// The token.
+        token: SecretSource,
+    },
+    /// Role id and secret id.
+    AppRole {
+        /// Where the method is mounted, such as `approle`.
+        mount: String,
+        /// The role id.
+        role_id: String,
+        /// The secret id.
+        secret_id: SecretSource,
+    },
+}
+
+/// How the daemon paces itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// The longest time between two passes.
+    pub reconcile_every: Duration,
+    /// How many projects are worked on at the same time.
+    pub concurrency: usize,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// The filter: a level, or directives such as `info,exceptionless_rotator=debug`.
+    pub level: String,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[cfg(test)]
+mod tests;

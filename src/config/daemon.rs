@@ -1,0 +1,84 @@
+//! `[ha]`, `[admin]` and `[log]`: the process itself.
+//!
+//! Two of them are reserved: their keys are known and checked, so that a file written today is not
+//! refused by a later version, and whoever relies on them now is told.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::error::Complaint;
+use super::reader::{Report, Section};
+use super::sources::{Layer, Sources};
+use super::value::Given;
+use super::{Log, LogFormat};
+use crate::domain::path::SecretPath;
+
+pub(super) fn ha(sources: &Sources, report: &mut Report) {
+    let mut section = Section::open(sources, "ha");
+    section.required("enabled", "false", |given| match given.switch()? {
+        false => Ok(()),
+        true => Err(Complaint::new(
+            "is not supported by this version",
+            "replicas are safe without it: every publication is check-and-set; leave it false",
+        )),
+    });
+    section.required("lease_path", "\"exceptionless-rotator/leader\"", |given| {
+        SecretPath::parse(given.text()?).map_err(|_| {
+            Complaint::new(
+                "is not a path: it has an empty, '.' or '..' segment, or a control character",
+                "write it like \"exceptionless-rotator/leader\"",
+            )
+        })
+    });
+    section.required("lease_ttl", "\"30s\"", Given::positive);
+    section.finish(report);
+}
+
+/// Returns a warning when somebody expects an answer there.
+pub(super) fn admin(sources: &Sources, report: &mut Report) -> Option<String> {
+    let mut section = Section::open(sources, "admin");
+    let place = section.place("listen");
+    let listens = section.required("listen", "\"127.0.0.1:9184\"", |given| {
+        let text = given.text()?;
+        let address =
+            |_| Complaint::new("is not an IP address and a port", "write it like \"127.0.0.1:9184\"");
+        Ok(!text.is_empty() && text.parse::<SocketAddr>().map(|_| true).map_err(address)?)
+    });
+    section.finish(report);
+    let place = place.filter(|place| place.layer() > Layer::Default && listens == Some(true))?;
+    Some(format!("admin.listen ({place}) has no effect: this version does not serve it"))
+}
+
+pub(super) fn log(sources: &Sources, report: &mut Report) -> Option<Log> {
+    let mut section = Section::open(sources, "log");
+    let words = [("json", Some(LogFormat::Json)), ("text", Some(LogFormat::Text)), ("journald", None)];
+    let format = section.required("format", "\"json\"", |given| {
+        given.word(&words)?.ok_or_else(|| {
+            Complaint::new(
+                "this version does not write journald's own format",
+                "write \"json\", which the journal stores",
+            )
+        })
+    });
+    let level = section.required("level", "\"info\"", |given| {
+        let text = given.filled()?;
+        if EnvFilter::try_new(text).is_ok() && levels_are_levels(text) {
+            return Ok(text.to_owned());
+        }
+        Err(Complaint::new(
+            "is not a log filter",
+            "write a level (off, error, warn, info, debug, trace) or directives such as \"info,exceptionless_rotator=debug\"",
+        ))
+    });
+    section.finish(report);
+    Some(Log { format: format?, level: level? })
+}
+
+/// A filter takes a word that is no level for the name of a module, and would be silent about a slip such
+/// as `inof`. So a module must be written with its level.
+fn levels_are_levels(text: &str) -> bool {
+    let bare = |directive: &&str| !directive.contains(['=', '[']);
+    text.contains('[') || text.split(',').filter(bare).all(|word| word.trim().parse::<LevelFilter>().is_ok())
+}

@@ -1,0 +1,311 @@
+//! One row for each mistake: where it is made, and what the operator is told.
+
+use super::*;
+
+/// Each mistake alone, in the file: section, line, key, part of the message.
+const IN_FILE: &[(&str, &str, &str, &str)] = &[
+    (
+        "exceptionless",
+        r#"urll = "https://a.example""#,
+        "exceptionless.urll",
+        "did you mean exceptionless.url?",
+    ),
+    (
+        "exceptionless",
+        r#"schedule = "0 3 * * *""#,
+        "exceptionless.schedule",
+        "did you mean rotation.schedule?",
+    ),
+    ("exceptionless", r#"zzzzzz = 1"#, "exceptionless.zzzzzz", "known here are url, auth, "),
+    ("vault", r#"adress = "https://a.example""#, "vault.adress", "did you mean vault.address?"),
+    ("valt", r#"address = "https://a.example""#, "valt", "did you mean vault?"),
+    ("exceptionless", r#"url = "a.example""#, "exceptionless.url", "is not a URL"),
+    ("exceptionless", r#"url = """#, "exceptionless.url", "is empty"),
+    ("exceptionless", r#"url = "ftp://a.example""#, "exceptionless.url", "neither http nor https"),
+    ("exceptionless", r#"url = "https://u:p@a.example""#, "exceptionless.url", "contains credentials"),
+    ("exceptionless", r#"url = "https://a.example/api/v2/""#, "exceptionless.url", "/api/v2"),
+    ("exceptionless", r#"url = "https://a.example/api""#, "exceptionless.url", "/api/v2"),
+    ("exceptionless", r#"url = "https://a.example/?x=1""#, "exceptionless.url", "query"),
+    ("exceptionless", r#"url = 7"#, "exceptionless.url", "is a whole number, not text"),
+    ("exceptionless", r#"auth = "ldap""#, "exceptionless.auth", r#"write one of "login", "basic", "token""#),
+    ("exceptionless", r#"email = """#, "exceptionless.email", "is empty"),
+    ("exceptionless", r#"password_file = "empty""#, "exceptionless.password_file", "is empty"),
+    ("exceptionless", r#"password_file = "absent""#, "exceptionless.password_file", "no file of that name"),
+    (
+        "exceptionless",
+        r#"token_file = "token""#,
+        "exceptionless.token_file",
+        r#"has no use with auth = "login""#,
+    ),
+    ("exceptionless", r#"timeout = 30"#, "exceptionless.timeout", "is a whole number, not a duration"),
+    ("exceptionless", r#"timeout = "0s""#, "exceptionless.timeout", "is 0"),
+    ("exceptionless", r#"timeout = "soon""#, "exceptionless.timeout", "is not a duration"),
+    ("exceptionless", r#"timeout = "11y""#, "exceptionless.timeout", "longer than 10 years"),
+    ("exceptionless", r#"rate_reserve = 1.0"#, "exceptionless.rate_reserve", "is out of range"),
+    ("exceptionless", r#"rate_reserve = -0.1"#, "exceptionless.rate_reserve", "is out of range"),
+    ("exceptionless", r#"rate_reserve = nan"#, "exceptionless.rate_reserve", "not a number"),
+    ("exceptionless", r#"rate_reserve = "0.2""#, "exceptionless.rate_reserve", "is text, not a number"),
+    ("exceptionless", r#"rate_window = "0s""#, "exceptionless.rate_window", "is 0"),
+    ("vault", r#"address = "https://a.example/v1""#, "vault.address", "has a path"),
+    ("vault", r#"address = "https://a.example#x""#, "vault.address", "fragment"),
+    ("vault", r#"namespace = "a//b""#, "vault.namespace", "segment"),
+    ("vault", r#"mount = "../sys""#, "vault.mount", "segment"),
+    ("vault", r#"mount = """#, "vault.mount", "is empty"),
+    ("vault", r#"path = "exceptionless""#, "vault.path", "names no project"),
+    ("vault", r#"path = "a/{project}""#, "vault.path", "unknown placeholder"),
+    ("vault", r#"write = "merge""#, "vault.field_prefix", r#"write = "merge" needs it"#),
+    ("vault", r#"field_prefix = "x_""#, "vault.field_prefix", r#"has no use with write = "replace""#),
+    ("vault", r#"field_prefix = "x y""#, "vault.field_prefix", "other characters"),
+    ("vault", r#"adopt_paths = "true""#, "vault.adopt_paths", "is text, not true or false"),
+    ("vault", r#"ca_file = "absent.pem""#, "vault.ca_file", "cannot be read"),
+    ("vault", r#"ca_file = "password""#, "vault.ca_file", "no PEM certificate"),
+    ("vault", r#"timeout = "0s""#, "vault.timeout", "is 0"),
+    ("vault.auth", r#"method = "kubernetes""#, "vault.auth.method", r#"write "token" or "approle""#),
+    ("vault.auth", r#"method = "ldap""#, "vault.auth.method", "none of the known words"),
+    ("vault.auth", r#"role_id = """#, "vault.auth.role_id", "is empty"),
+    ("vault.auth", r#"token_file = "token""#, "vault.auth.token_file", "has no use"),
+    ("projects", r#"include = []"#, "projects.include", "no project matches"),
+    ("projects", r#"include = ["a", 1]"#, "projects.include", "holds a whole number"),
+    ("projects", r#"include = ["[a"]"#, "projects.include", "is not a glob"),
+    ("projects", r#"exclude = true"#, "projects.exclude", "is true or false, not a list"),
+    ("rotation", r#"instance = "a b""#, "rotation.instance", "is not an instance name"),
+    ("rotation", r#"schedule = "0 3 * *""#, "rotation.schedule", "has 4 fields"),
+    ("rotation", r#"schedule = "0 99 * * *""#, "rotation.schedule", "is not a cron expression"),
+    ("rotation", r#"schedule = "0 0 31 2 *""#, "rotation.schedule", "never comes"),
+    ("rotation", r#"timezone = "Berlin""#, "rotation.timezone", r#"did you mean "Europe/Berlin"?"#),
+    ("rotation", r#"timezone = "Europe/Berln""#, "rotation.timezone", r#"did you mean "Europe/Berlin"?"#),
+    ("rotation", r#"timezone = "on the moon""#, "rotation.timezone", "IANA"),
+    ("rotation", r#"splay = "1500ms""#, "rotation.splay", "whole number of seconds"),
+    ("rotation", r#"overlap = "0s""#, "rotation.overlap", "is 0"),
+    ("rotation", r#"overlap = "1500ms""#, "rotation.overlap", "whole number of seconds"),
+    ("rotation", r#"reconcile_every = "0s""#, "rotation.reconcile_every", "is 0"),
+    ("rotation", r#"concurrency = 0"#, "rotation.concurrency", "from 1 to 64"),
+    ("rotation", r#"concurrency = 65"#, "rotation.concurrency", "from 1 to 64"),
+    ("rotation", r#"concurrency = "8""#, "rotation.concurrency", "is text, not a whole number"),
+    ("rotation", r#"on_vanished = "forget""#, "rotation.on_vanished", "none of the known words"),
+    ("ha", r#"enabled = true"#, "ha.enabled", "replicas are safe without it"),
+    ("ha", r#"lease_path = "/a""#, "ha.lease_path", "is not a path"),
+    ("ha", r#"lease_ttl = "0s""#, "ha.lease_ttl", "is 0"),
+    ("admin", r#"listen = ":9184""#, "admin.listen", "is not an IP address and a port"),
+    ("log", r#"format = "journald""#, "log.format", r#"write "json""#),
+    ("log", r#"format = "xml""#, "log.format", "none of the known words"),
+    ("log", r#"level = "inof""#, "log.level", "is not a log filter"),
+    ("log", r#"level = "info,exceptionless_rotator""#, "log.level", "is not a log filter"),
+    ("log", r#"level = "loud=very=much""#, "log.level", "is not a log filter"),
+];
+
+#[test]
+fn each_mistake_in_the_file_is_reported_alone_with_its_key_its_place_and_a_remedy() {
+    let desk = Desk::new();
+    for (section, line, key, message) in IN_FILE {
+        let problems = desk.problems(&desk.with(section, line), &[]);
+        let [problem] = problems.as_slice() else { panic!("{line}: {problems:#?}") };
+        assert_eq!(problem.key, *key, "{line}: {problem}");
+        assert!(problem.to_string().contains(message), "{line}: {problem}");
+        let file = desk.path("config.toml").display().to_string();
+        if *line != r#"write = "merge""# {
+            assert_eq!(problem.place, Some(file), "{line}: {problem}");
+        }
+    }
+}
+
+/// Each mistake alone, in the environment: variable, value, key, part of the message.
+const IN_ENVIRONMENT: &[(&str, &str, &str, &str)] = &[
+    ("ROTATOR__VAULT__ADRESS", "https://a.example", "vault.adress", "did you mean vault.address?"),
+    ("ROTATOR__VAULT__TOKEN", "x", "vault.token", "did you mean exceptionless.token?"),
+    ("ROTATOR__VAULT__ADDRESS__HOST", "x", "vault.address", "is not text"),
+    ("ROTATOR__VAULT", "x", "vault", "is a section, not a value"),
+    ("ROTATOR__VAULT__AUTH", "x", "vault.auth", "set its keys, such as ROTATOR__VAULT__AUTH__KEY"),
+    ("ROTATOR__OVERRIDE[99999999999]__PATH", "x", "override[99999999999].path", "only stand in the file"),
+    ("ROTATOR__OVERRIDE", "x", "override", "no variable can set them"),
+    ("ROTATOR__ROTATION__CONCURRENCY", "many", "rotation.concurrency", "is not a whole number"),
+    ("ROTATOR__EXCEPTIONLESS__RATE_RESERVE", "inf", "exceptionless.rate_reserve", "is not a number"),
+    ("ROTATOR__VAULT__ADOPT_PATHS", "maybe", "vault.adopt_paths", "is not true or false"),
+    ("ROTATOR__PROJECTS__INCLUDE", " , ", "projects.include", "no project matches"),
+    ("ROTATOR__ROTATION__OVERLAP", "86400", "rotation.overlap", "is not a duration"),
+    ("ROTATOR__ROTATION__TIMEZONE", "utc+1", "rotation.timezone", "is not a time zone"),
+    ("ROTATOR__EXCEPTIONLESS__URL", "https://u:p@a.example", "exceptionless.url", "contains credentials"),
+    ("ROTATOR__EXCEPTIONLESS__TOKEN", "x", "exceptionless.token", r#"has no use with auth = "login""#),
+    ("rotator__vault__mount", "..", "vault.mount", "segment"),
+];
+
+#[test]
+fn each_mistake_in_the_environment_is_reported_alone_and_names_its_variable() {
+    let desk = Desk::new();
+    for (variable, value, key, message) in IN_ENVIRONMENT {
+        let problems = desk.problems(GOOD, &[(variable, value)]);
+        let [problem] = problems.as_slice() else { panic!("{variable}: {problems:#?}") };
+        assert_eq!(problem.key, *key, "{variable}: {problem}");
+        assert!(problem.to_string().contains(message), "{variable}: {problem}");
+        assert_eq!(problem.place, Some(format!("environment variable {variable}")), "{problem}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_variable_of_the_vault_cli_names_that_variable() {
+    let desk = Desk::new();
+    let toml = GOOD.replace("address =", "# address =");
+    let problems = desk.problems(&toml, &[("VAULT_ADDR", "vault:8200")]);
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert_eq!(problem.place.as_deref(), Some("environment variable VAULT_ADDR"));
+}
+
+#[test]
+fn missing_keys_say_what_to_write_and_which_variable_would_do() {
+    let desk = Desk::new();
+    let problems = desk.problems("", &[]);
+    let texts: Vec<_> = problems.iter().map(Problem::to_string).collect();
+    let file = desk.path("config.toml").display().to_string();
+    assert_eq!(
+        texts,
+        [
+            format!(
+                "exceptionless.email: is missing, and auth = \"login\" needs it; write email = \"rotator@example.com\" under [exceptionless] in {file}, or set ROTATOR__EXCEPTIONLESS__EMAIL"
+            ),
+            format!(
+                "exceptionless.password_file: is missing, and auth = \"login\" needs it; write password_file = \"/run/secrets/...\" under [exceptionless] in {file}, or set ROTATOR__EXCEPTIONLESS__PASSWORD"
+            ),
+            format!(
+                "vault.address: is missing; write address = \"https://vault.example.com:8200\" under [vault] in {file}, or set ROTATOR__VAULT__ADDRESS or VAULT_ADDR"
+            ),
+            format!(
+                "vault.auth.method: is missing; write method = \"approle\" under [vault.auth] in {file}, or set ROTATOR__VAULT__AUTH__METHOD"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn all_mistakes_of_all_sources_are_reported_at_once() {
+    let desk = Desk::new();
+    let toml =
+        desk.with("rotation", "overlap = \"soon\"").replace("method = \"approle\"", "method = \"cert\"");
+    let toml = format!("{toml}\n[[override]]\nschedule = \"never\"\nmach = \"x\"\n");
+    let error = desk
+        .load(&toml, &[("ROTATOR__VAULT__ADRESS", "x"), ("ROTATOR__ROTATION__CONCURRENCY", "0")])
+        .expect_err("problems");
+    let keys: Vec<_> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "vault.auth.method",
+            "rotation.overlap",
+            "rotation.concurrency",
+            "override[0].match",
+            "override[0].schedule",
+            "vault.adress",
+            "override[0].mach"
+        ]
+    );
+    assert_eq!(error.to_string().lines().count(), 8);
+    assert!(error.to_string().starts_with("the configuration has 7 problems\n- vault.auth.method ("));
+}
+
+#[test]
+fn overrides_are_checked_like_the_general_rule() {
+    let desk = Desk::new();
+    let rows = [
+        ("match = []", "override[1].match", "no project matches"),
+        ("match = \"x\"\npath = \"a/{b}\"", "override[1].path", "unknown placeholder"),
+        ("match = \"x\"\npath = \"fixed\"", "override[1].path", "is the path of override[0] as well"),
+        ("match = \"x\"\ntimezone = \"Nowhere/AtAll\"", "override[1].timezone", "is not a time zone"),
+        ("match = \"x\"\nsplay = 5", "override[1].splay", "is a whole number"),
+        ("match = \"x\"\noverlap = \"0s\"", "override[1].overlap", "is 0"),
+        ("match = \"x\"\nshedule = \"@daily\"", "override[1].shedule", "did you mean override[1].schedule?"),
+    ];
+    for (lines, key, message) in rows {
+        let toml = format!("{GOOD}\n[[override]]\nmatch = \"a\"\npath = \"fixed\"\n[[override]]\n{lines}\n");
+        let problems = desk.problems(&toml, &[]);
+        let [problem] = problems.as_slice() else { panic!("{lines}: {problems:#?}") };
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.to_string().contains(message), "{problem}");
+    }
+    let problems = desk.problems(&format!("override = [\"x\"]\n{GOOD}"), &[]);
+    assert!(problems[0].to_string().contains("is a section, not a value"), "{problems:?}");
+}
+
+#[test]
+fn a_quoted_key_is_neither_a_path_nor_a_command_to_the_terminal() {
+    let desk = Desk::new();
+    for (line, key) in [
+        ("\"vault.mount\" = \"x\"", "vault.mount"),
+        ("\"override[99999999999]\" = \"x\"", "override[99999999999]"),
+        ("\"a\\u001bb\" = 1", "a?b"),
+    ] {
+        let problems = desk.problems(&format!("{line}\n{GOOD}"), &[]);
+        let [problem] = problems.as_slice() else { panic!("{line}: {problems:#?}") };
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.problem.contains("is not a known key"), "{problem}");
+    }
+}
+
+#[test]
+fn text_in_place_of_a_section_hides_nothing_else() {
+    let desk = Desk::new();
+    let toml = GOOD.replace("[vault.auth]", "[vault_auth]").replace("[vault]", "[vault]\nauth = \"approle\"");
+    let keys: Vec<_> = desk.problems(&toml, &[]).into_iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["vault.auth", "vault.auth.method", "vault_auth"]);
+}
+
+#[test]
+fn a_password_with_a_colon_is_refused_with_basic_only() {
+    let desk = Desk::new();
+    let colon = desk.with("exceptionless", "password_file = \"colon\"");
+    assert!(desk.load(&colon, &[]).is_ok());
+    let problems = desk.problems(&colon, &[("ROTATOR__EXCEPTIONLESS__AUTH", "basic")]);
+    assert!(problems[0].to_string().contains("never works"), "{problems:?}");
+    assert_eq!(problems[0].key, "exceptionless.password_file");
+}
+
+#[test]
+fn a_secret_from_two_variables_is_a_contradiction() {
+    let desk = Desk::new();
+    let both =
+        [("ROTATOR__EXCEPTIONLESS__PASSWORD", "x"), ("ROTATOR__EXCEPTIONLESS__PASSWORD_FILE", "password")];
+    let problems = desk.problems(GOOD, &both);
+    assert!(problems[0].to_string().contains("excludes password_file"), "{problems:?}");
+    let twins = [("ROTATOR__VAULT__MOUNT", "a"), ("Rotator__Vault__Mount", "b")];
+    assert!(desk.problems(GOOD, &twins)[0].to_string().contains("means the same variable as"));
+    let twins = [("ROTATOR__VAULT__AUTH__SECRET_ID", "a"), ("Rotator__Vault__Auth__Secret_Id", "b")];
+    assert!(desk.problems(GOOD, &twins)[0].to_string().contains("means the same variable as"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_reported_without_guesses_about_what_is_missing() {
+    let desk = Desk::new();
+    let rows = [
+        (desk.path("absent.toml"), "does not exist"),
+        (desk.write("config.ini", GOOD), "unsupported extension"),
+        (desk.write("config", GOOD), "has no extension"),
+        (
+            desk.write("bad.toml", "[vault]\nmount = \"a\"\naddress = https\n"),
+            "is not a configuration in TOML at line 3, column 11: ",
+        ),
+        (
+            desk.write("twice.toml", "[log]\nlevel = \"a\"\nlevel = \"b\"\n"),
+            "is not a configuration in TOML at line 3, column 1: duplicate key",
+        ),
+        (
+            desk.write("bad.json", "{\n  \"vault\": {,}\n}"),
+            "is not a configuration in JSON at line 2, column 13",
+        ),
+        (
+            desk.write("bad.yaml", "vault:\n  mount: [a\nlog: x\n"),
+            "is not a configuration in YAML at line 3, column ",
+        ),
+        (desk.write("list.yaml", "- a\n"), "is not a configuration in YAML"),
+    ];
+    for (path, message) in rows {
+        let problems = load(&path, &[]).expect_err("a problem").problems;
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert!(problem.to_string().contains(message), "{problem}");
+        assert_eq!(problem.key, path.display().to_string());
+        assert!(problem.remedy.is_some(), "{problem}");
+    }
+    let latin = desk.path("latin.toml");
+    fs::write(&latin, b"[log]\nlevel = \"\xe9\"\n").expect("a file");
+    assert!(load(&latin, &[]).expect_err("a problem").to_string().contains("is not UTF-8 text (byte 15)"));
+    let both =
+        load(&desk.path("bad.toml"), &[("ROTATOR__LOG__FORMAT", "xml")]).expect_err("problems").problems;
+    assert_eq!(both.len(), 2, "{both:#?}");
+}

@@ -1,0 +1,233 @@
+//! Who wins, and what a source may look like.
+
+use super::*;
+use crate::domain::schedule::Schedule;
+
+fn password_of(loaded: &Loaded) -> &SecretSource {
+    match &loaded.config.exceptionless.auth {
+        ExceptionlessAuth::Login { password, .. } | ExceptionlessAuth::Basic { password, .. } => password,
+        ExceptionlessAuth::Token { token } => token,
+    }
+}
+
+fn vault_secret_of(loaded: &Loaded) -> String {
+    match &loaded.config.vault.auth {
+        VaultAuth::Token { token } => format!("token {token}"),
+        VaultAuth::AppRole { mount, role_id, secret_id } => format!("{mount} {role_id} {secret_id}"),
+    }
+}
+
+#[test]
+fn defaults_fill_what_the_file_leaves_out() {
+    let Config { exceptionless, vault, policy, pace, log } = Desk::new().good(GOOD, &[]).config;
+    assert_eq!(policy.server_url, "https://api.exceptionless.com");
+    assert_eq!(exceptionless.timeout, Duration::from_secs(30));
+    assert_eq!(exceptionless.rate_window, Duration::from_secs(900));
+    assert!((exceptionless.rate_reserve - 0.2).abs() < 1e-9);
+    assert_eq!((vault.mount.as_str(), vault.namespace, vault.ca_file), ("secret", None, None));
+    assert_eq!(vault.write, Write::Replace);
+    assert_eq!(policy.publication_limit, Duration::from_secs(15));
+    assert_eq!(policy.rule.path.to_string(), "exceptionless/{project_id}");
+    assert_eq!(policy.rule.schedule.to_string(), "0 3 * * * UTC");
+    assert_eq!(policy.rule.overlap, Duration::from_secs(86400));
+    assert_eq!(policy.selection.include.len(), 1);
+    assert_eq!((pace.concurrency, pace.reconcile_every), (8, Duration::from_secs(900)));
+    assert_eq!((log.format, log.level.as_str()), (LogFormat::Json, "info"));
+}
+
+#[test]
+fn variables_win_over_the_file_and_the_file_over_the_vault_cli() {
+    let desk = Desk::new();
+    let cli = ("VAULT_ADDR", "https://cli.example:8200");
+    let own = ("ROTATOR__VAULT__ADDRESS", "https://own.example:8200");
+    let address = |toml: &str, environment: &[(&str, &str)]| {
+        desk.good(toml, environment).config.vault.address.host_str().map(str::to_owned)
+    };
+    let silent = GOOD.replace("address =", "# address =");
+    assert_eq!(address(&silent, &[cli]).as_deref(), Some("cli.example"));
+    assert_eq!(address(GOOD, &[cli]).as_deref(), Some("vault.example.com"));
+    assert_eq!(address(GOOD, &[cli, own]).as_deref(), Some("own.example"));
+    assert_eq!(address(GOOD, &[("ROTATOR__VAULT__ADDRESS", "")]).as_deref(), Some("vault.example.com"));
+
+    let namespace = desk.good(GOOD, &[("VAULT_NAMESPACE", "admin/team/")]).config.vault.namespace;
+    assert_eq!(namespace.as_deref(), Some("admin/team"));
+}
+
+#[test]
+fn what_kubernetes_injects_is_not_ours() {
+    let injected = [("ROTATOR_SERVICE_HOST", "10.0.0.1"), ("ROTATOR_PORT", "tcp://10.0.0.1:80")];
+    Desk::new().good(GOOD, &injected);
+}
+
+#[test]
+fn text_from_a_variable_stays_as_it_was_written() {
+    let desk = Desk::new();
+    for text in ["000123", "1e5", "TRUE", "12345678901234567890", "1.50"] {
+        let loaded = desk.good(GOOD, &[("ROTATOR__VAULT__AUTH__ROLE_ID", text)]);
+        assert!(vault_secret_of(&loaded).contains(&format!(" {text} ")), "{text}");
+    }
+}
+
+#[test]
+fn numbers_switches_and_lists_are_read_from_variables() {
+    let environment = [
+        ("ROTATOR__ROTATION__CONCURRENCY", "3"),
+        ("ROTATOR__EXCEPTIONLESS__RATE_RESERVE", "0"),
+        ("ROTATOR__VAULT__ADOPT_PATHS", "True"),
+        ("ROTATOR__PROJECTS__INCLUDE", "Acme/*, 64f0*,"),
+    ];
+    let config = Desk::new().good(GOOD, &environment).config;
+    assert_eq!(config.pace.concurrency, 3);
+    assert!(config.exceptionless.rate_reserve.abs() < 1e-9);
+    assert!(config.policy.adopt_paths);
+    let include: Vec<_> = config.policy.selection.include.iter().map(|pattern| pattern.as_str()).collect();
+    assert_eq!(include, ["Acme/*", "64f0*"]);
+}
+
+#[test]
+fn yaml_and_json_say_the_same_as_toml() {
+    let desk = Desk::new();
+    let toml =
+        format!("{GOOD}\n[[override]]\nmatch = [\"a\", \"b\"]\noverlap = \"2h\"\n[ha]\nenabled = false\n");
+    let yaml = "
+exceptionless: {email: rotator@example.com, password_file: password}
+vault:
+  address: https://vault.example.com:8200
+  namespace:
+  auth: {method: approle, role_id: role, secret_id_file: secret-id}
+override:
+  - match: [a, b]
+    overlap: 2h
+    path:
+ha:
+  enabled: false
+";
+    let json = r#"{
+        "exceptionless": {"email": "rotator@example.com", "password_file": "password", "auth": null},
+        "vault": {
+            "address": "https://vault.example.com:8200",
+            "auth": {"method": "approle", "role_id": "role", "secret_id_file": "secret-id"}
+        },
+        "override": [{"match": ["a", "b"], "overlap": "2h"}],
+        "ha": {"enabled": false}
+    }"#;
+    let expected = format!("{:?}", desk.good(&toml, &[]).config);
+    for (name, text) in [("config.yaml", yaml), ("config.yml", yaml), ("config.json", json)] {
+        let loaded = load(&desk.write(name, text), &[]).expect("a good file");
+        assert_eq!(format!("{:?}", loaded.config), expected, "{name}");
+    }
+    load(&desk.write("bom.toml", &format!("\u{feff}{GOOD}")), &[]).expect("a good file");
+}
+
+#[test]
+fn variables_alone_are_enough() {
+    let environment = [
+        ("ROTATOR__EXCEPTIONLESS__EMAIL", "rotator@example.com"),
+        ("ROTATOR__EXCEPTIONLESS__PASSWORD", "correct horse"),
+        ("VAULT_ADDR", "https://vault.example.com:8200"),
+        ("VAULT_TOKEN", "hvs.token"),
+    ];
+    let loaded = Config::load(None, variables(&environment), now()).expect("a good environment");
+    assert_eq!(vault_secret_of(&loaded), "token $VAULT_TOKEN");
+    assert_eq!(password_of(&loaded).to_string(), "$ROTATOR__EXCEPTIONLESS__PASSWORD");
+}
+
+#[test]
+fn vault_token_serves_only_where_nothing_else_speaks_of_authentication() {
+    let desk = Desk::new();
+    let cli = ("VAULT_TOKEN", "hvs.cli");
+    let auth = |toml: &str, environment: &[(&str, &str)]| vault_secret_of(&desk.good(toml, environment));
+    assert!(auth(GOOD, &[cli]).starts_with("approle role "));
+    let silent = GOOD.split("[vault.auth]").next().expect("the start");
+    assert_eq!(auth(silent, &[cli]), "token $VAULT_TOKEN");
+    let method = format!("{silent}\n[vault.auth]\nmethod = \"token\"\n");
+    assert_eq!(auth(&method, &[cli]), "token $VAULT_TOKEN");
+    assert_eq!(
+        auth(&method, &[cli, ("ROTATOR__VAULT__AUTH__TOKEN", "x")]),
+        "token $ROTATOR__VAULT__AUTH__TOKEN"
+    );
+    let file = format!("{method}token_file = \"token\"\n");
+    assert_eq!(auth(&file, &[cli]), format!("token {}", desk.path("token").display()));
+    let half = desk.problems(silent, &[cli, ("ROTATOR__VAULT__AUTH__ROLE_ID", "x")]);
+    assert_eq!(half[0].key, "vault.auth.method");
+}
+
+#[test]
+fn a_variable_that_changes_the_method_overrules_the_keys_of_the_old_one() {
+    let desk = Desk::new();
+    let environment = [("ROTATOR__VAULT__AUTH__METHOD", "token"), ("VAULT_TOKEN", "hvs.cli")];
+    assert_eq!(vault_secret_of(&desk.good(GOOD, &environment)), "token $VAULT_TOKEN");
+    let environment = [("ROTATOR__EXCEPTIONLESS__AUTH", "token"), ("ROTATOR__EXCEPTIONLESS__TOKEN", "x")];
+    assert_eq!(password_of(&desk.good(GOOD, &environment)).to_string(), "$ROTATOR__EXCEPTIONLESS__TOKEN");
+}
+
+#[test]
+fn a_secret_in_a_variable_wins_over_a_file_that_the_file_names() {
+    let desk = Desk::new();
+    let absent = desk.with("exceptionless", "password_file = \"absent\"");
+    let loaded = desk.good(&absent, &[("ROTATOR__EXCEPTIONLESS__PASSWORD", "x")]);
+    assert_eq!(password_of(&loaded).to_string(), "$ROTATOR__EXCEPTIONLESS__PASSWORD");
+}
+
+#[test]
+fn a_secret_file_is_looked_up_among_the_credentials_and_then_beside_the_configuration() {
+    let desk = Desk::new();
+    let credentials = TempDir::new().expect("a folder");
+    let folder = credentials.path().display().to_string();
+    let environment = [("CREDENTIALS_DIRECTORY", folder.as_str())];
+    let place = |environment| password_of(&desk.good(GOOD, environment)).to_string();
+    assert_eq!(place(&environment), desk.path("password").display().to_string());
+    let credential = credentials.path().join("password");
+    fs::write(&credential, "correct horse").expect("a credential");
+    assert_eq!(place(&environment), credential.display().to_string());
+    assert_eq!(place(&[]), desk.path("password").display().to_string());
+}
+
+#[test]
+fn the_authorities_come_from_a_file_beside_the_configuration_or_from_the_vault_cli() {
+    let desk = Desk::new();
+    let pem = desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    let ca_file =
+        |toml: &str, environment: &[(&str, &str)]| desk.good(toml, environment).config.vault.ca_file;
+    assert_eq!(ca_file(&desk.with("vault", "ca_file = \"ca.pem\""), &[]).as_ref(), Some(&pem));
+    let absolute = pem.display().to_string();
+    assert_eq!(ca_file(GOOD, &[("VAULT_CACERT", &absolute)]).as_ref(), Some(&pem));
+}
+
+#[test]
+fn urls_lose_the_slash_at_their_end() {
+    let desk = Desk::new();
+    let toml = desk.with("exceptionless", "url = \"https://a.example/errors//\"");
+    let config = desk.good(&toml, &[]).config;
+    assert_eq!(config.policy.server_url, "https://a.example/errors");
+    assert_eq!(config.exceptionless.url.as_str(), "https://a.example/errors");
+}
+
+#[test]
+fn an_override_changes_what_it_names_and_keeps_the_rest() {
+    let toml = format!(
+        "{GOOD}
+[rotation]
+schedule = \"0 4 * * *\"
+overlap = \"12h\"
+[[override]]
+match = \"Acme/checkout\"
+path = \"teams/checkout\"
+timezone = \"Europe/Berlin\"
+splay = \"0s\"
+"
+    );
+    let policy = Desk::new().good(&toml, &[]).config.policy;
+    let [special] = policy.overrides.as_slice() else { panic!("one override") };
+    let zone = chrono_tz::Tz::Europe__Berlin;
+    assert_eq!(special.rule.schedule, Schedule::parse("0 4 * * *", zone, now()).expect("a schedule"));
+    assert_eq!(special.rule.path.to_string(), "teams/checkout");
+    assert_eq!((special.rule.overlap, special.rule.splay), (Duration::from_secs(43200), Duration::ZERO));
+}
+
+#[test]
+fn merging_needs_a_prefix_and_gets_it() {
+    let desk = Desk::new();
+    let toml = desk.with("vault", "write = \"merge\"\nfield_prefix = \"exceptionless_\"");
+    assert_eq!(desk.good(&toml, &[]).config.vault.write, Write::Merge { prefix: "exceptionless_".into() });
+}
