@@ -51,4 +51,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod exceptionless;
+mod kill_point;
 pub mod plan;
+pub mod tls;

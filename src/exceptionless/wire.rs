@@ -1,0 +1,217 @@
+//! The JSON of Exceptionless, on its way to and from the types of the rotator.
+//!
+//! Unknown members are ignored, absent ones have a meaning, and what makes no sense is named without being
+//! repeated. Ids are borrowed from the body, which is wiped: the id of a token is the key.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::model::{CreatedKey, ListedKey, Organization, User};
+use super::refusal::Unreadable;
+use crate::domain::clocks::plausible;
+use crate::domain::ids::{OrganizationId, ProjectId};
+use crate::domain::key::ApiKey;
+use crate::domain::marker::Marker;
+use crate::domain::project::Project;
+
+/// `POST auth/login`
+#[derive(Serialize)]
+pub(super) struct Login<'a> {
+    pub(super) email: &'a str,
+    pub(super) password: &'a str,
+}
+
+/// The answer to it.
+#[derive(Deserialize)]
+pub(super) struct LoggedIn<'a> {
+    #[serde(borrow)]
+    pub(super) token: Cow<'a, str>,
+}
+
+/// The body of a refusal. Its `instance` contains keys and is not read.
+#[derive(Deserialize)]
+pub(super) struct Problem<'a> {
+    #[serde(borrow, default)]
+    pub(super) title: Cow<'a, str>,
+}
+
+/// `POST projects/{id}/tokens`
+#[derive(Serialize)]
+pub(super) struct NewToken<'a> {
+    pub(super) scopes: [&'a str; 1],
+    pub(super) notes: &'a str,
+}
+
+/// `GET users/me`
+#[derive(Deserialize)]
+pub(super) struct CurrentUser {
+    id: String,
+    #[serde(default)]
+    email_address: String,
+    #[serde(default)]
+    organization_ids: Vec<String>,
+}
+
+/// An item of `GET organizations`
+#[derive(Deserialize)]
+pub(super) struct ViewOrganization {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    is_suspended: bool,
+}
+
+/// An item of `GET organizations/{id}/projects`
+#[derive(Deserialize)]
+pub(super) struct ViewProject {
+    id: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// An item of the listings of keys, and the answer to a create.
+#[derive(Deserialize)]
+pub(super) struct ViewToken<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
+    organization_id: String,
+    project_id: Option<String>,
+    scopes: Option<Vec<String>>,
+    notes: Option<String>,
+    #[serde(default)]
+    is_disabled: bool,
+    #[serde(default)]
+    is_suspended: bool,
+    expires_utc: Option<String>,
+    created_utc: String,
+}
+
+/// `GET projects/config`
+#[derive(Deserialize)]
+pub(super) struct ProjectConfig {
+    #[serde(rename = "version")]
+    _version: i64,
+}
+
+/// The answer to a deletion that was not done in full.
+#[derive(Deserialize)]
+pub(super) struct WorkResults {
+    #[serde(default)]
+    failure: Vec<Failure>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default)]
+    status_code: u16,
+}
+
+impl CurrentUser {
+    pub(super) fn read(self) -> Result<User, Unreadable> {
+        let organization_ids =
+            self.organization_ids.iter().map(|id| organization(id)).collect::<Result<_, _>>()?;
+        Ok(User { id: self.id, email: self.email_address, organization_ids })
+    }
+}
+
+impl ViewOrganization {
+    pub(super) fn read(self) -> Result<Organization, Unreadable> {
+        let id = organization(&self.id)?;
+        Ok(Organization { id, name: printable(&self.name), is_suspended: self.is_suspended })
+    }
+}
+
+impl ViewProject {
+    pub(super) fn read(self, of: &Organization) -> Result<Project, Unreadable> {
+        let id = ProjectId::parse(&self.id).map_err(|_| Unreadable::Value { field: "project id" })?;
+        let name = printable(&self.name);
+        Ok(Project { id, name, organization_id: of.id.clone(), organization_name: of.name.clone() })
+    }
+}
+
+impl ViewToken<'_> {
+    /// `None` for a token that cannot be a key of ours: by its id, or because a field is not what the API
+    /// sends and its notes do not carry the rotator's marker. One odd token shall not hide all the others.
+    pub(super) fn listed(&self) -> Result<Option<ListedKey>, Unreadable> {
+        match self.read() {
+            Err(_) if self.notes.as_deref().and_then(Marker::parse).is_none() => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read(&self) -> Result<Option<ListedKey>, Unreadable> {
+        let Ok(key) = ApiKey::parse(&self.id) else { return Ok(None) };
+        Ok(Some(ListedKey {
+            key,
+            project_id: self.project()?,
+            organization_id: organization(&self.organization_id)?,
+            scopes: self.scopes.clone().unwrap_or_default(),
+            notes: self.notes.clone(),
+            is_disabled: self.is_disabled,
+            is_suspended: self.is_suspended,
+            expires: self.expires_utc.as_deref().map(|text| time(text, "expires_utc")).transpose()?,
+            created: time(&self.created_utc, "created_utc")?,
+        }))
+    }
+
+    pub(super) fn created(&self) -> Result<CreatedKey, Unreadable> {
+        Ok(CreatedKey {
+            key: ApiKey::parse(&self.id).map_err(|_| Unreadable::Value { field: "token id" })?,
+            project_id: self.project()?,
+            organization_id: organization(&self.organization_id)?,
+            scopes: self.scopes.clone().unwrap_or_default(),
+            notes: self.notes.as_deref().map(str::to_owned),
+            created: time(&self.created_utc, "created_utc")?,
+        })
+    }
+
+    fn project(&self) -> Result<Option<ProjectId>, Unreadable> {
+        match self.project_id.as_deref() {
+            None | Some("") => Ok(None),
+            Some(id) => ProjectId::parse(id).map(Some).map_err(|_| Unreadable::Value { field: "project_id" }),
+        }
+    }
+}
+
+impl WorkResults {
+    /// How many ids were neither deleted nor unknown; `None` if the answer names no failure at all.
+    pub(super) fn denied(&self) -> Option<usize> {
+        let denied = self.failure.iter().filter(|failure| failure.status_code != 404).count();
+        (!self.failure.is_empty()).then_some(denied)
+    }
+}
+
+/// JSON for a request.
+pub(super) fn encode(body: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    // Structs of strings have no way to fail; an empty body is refused by the server.
+    Zeroizing::new(serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// A name without what would steer a terminal, or begin a line of its own in a table: names are written by
+/// other people, and stand in all that we print.
+fn printable(name: &str) -> String {
+    name.replace(char::is_control, "\u{fffd}")
+}
+
+fn organization(id: &str) -> Result<OrganizationId, Unreadable> {
+    OrganizationId::parse(id).map_err(|_| Unreadable::Value { field: "organization id" })
+}
+
+fn time(text: &str, field: &'static str) -> Result<DateTime<Utc>, Unreadable> {
+    parse_time(text).and_then(plausible).ok_or(Unreadable::Value { field })
+}
+
+/// ISO 8601 with up to seven fraction digits. Data written by old servers lacks the `Z` and means UTC.
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Some(time.to_utc()),
+        Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|time| time.and_utc()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
