@@ -55,3 +55,4 @@ pub mod exceptionless;
 mod kill_point;
 pub mod plan;
 pub mod tls;
+pub mod vault;

@@ -1,0 +1,39 @@
+# The least that exceptionless-rotator needs, for vault.mount = "secret" and secrets below exceptionless/.
+# Change both to what vault.mount and vault.path say, then:
+#
+#   vault policy write exceptionless-rotator vault-policy.hcl
+#   vault write auth/approle/role/exceptionless-rotator token_policies=exceptionless-rotator token_ttl=1h
+
+# Read each secret, and write new versions by check-and-set.
+path "secret/data/exceptionless/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+# Find the secrets of projects that no longer exist, and repeat the owner's mark in custom_metadata. Patch
+# cannot delete versions, and leaves what others keep in the metadata as it is.
+path "secret/metadata/exceptionless/*" {
+  capabilities = ["list", "patch"]
+}
+
+# Only for on_vanished = "delete": soft-delete the version that was seen, which can be undeleted.
+path "secret/delete/exceptionless/*" {
+  capabilities = ["update"]
+}
+
+# Before each pass: is the mount there, and is it KV version 2?
+path "sys/internal/ui/mounts/secret" {
+  capabilities = ["read"]
+}
+
+# Before a key is minted, and for `exceptionless-rotator check`: are these rights granted?
+path "sys/capabilities-self" {
+  capabilities = ["update"]
+}
+
+# Keep the login alive, and tell a dead token from a missing right.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}

@@ -1,0 +1,130 @@
+//! The Vault store: KV version 2 of HashiCorp Vault or OpenBao.
+//!
+//! # What of vaultrs is used, and what is not
+//!
+//! The API is vaultrs': its request types know the paths, methods and bodies, its response types the
+//! shape of the answers. For the few endpoints that it lacks there are request types of our own beside
+//! the methods that use them, derived in the same way.
+//!
+//! Its client is not used, and neither is rustify's, because they
+//! - follow redirects with the token and the body of the request,
+//! - drop the headers of every answer that is not a 2xx, and so the server's `Date`,
+//! - keep whole bodies in errors whose `Debug` prints them, as it prints tokens and secret ids,
+//! - panic on a token with a line break, and read `VAULT_SKIP_VERIFY=no` as yes,
+//! - log each secret that does not exist as three errors.
+//!
+//! So requests are built by rustify and sent by reqwest, through the one door of `transport`, which
+//! gives them token, namespace and time limit and turns every answer that is not a success into a
+//! [`VaultError`]. Nothing from vaultrs or rustify leaves this module.
+//!
+//! # What may be repeated
+//!
+//! Reads are repeated a few times when the failure may pass. A write is sent once; only a 403, which
+//! changed nothing, leads to a second attempt, with a new token. A write whose answer is lost is
+//! [`Kind::Ambiguous`], and the caller reads back. A dropped future is such a write, too.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use vaultrs::api::token::responses::LookupTokenResponse;
+
+use crate::config;
+use crate::domain::ids::Instance;
+use auth::{Session, Token};
+use secret::Layout;
+use transport::{Answer, Call, Transport};
+
+pub use attempt::{Attempt, Said};
+pub use error::{Kind, VaultError};
+pub use preflight::{Health, Identity};
+pub use secret::Secret;
+
+mod attempt;
+mod auth;
+mod error;
+mod kv;
+mod preflight;
+mod reach;
+mod secret;
+mod transport;
+
+/// The secrets of one KV mount. Clones share one connection pool and one login.
+#[derive(Clone)]
+pub struct VaultStore(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    session: Session,
+    layout: Layout,
+    mount: String,
+}
+
+impl VaultStore {
+    /// Prepares a store, without any request.
+    pub fn new(settings: &config::Vault, instance: Instance) -> Result<Self, VaultError> {
+        Ok(Self(Arc::new(Inner {
+            transport: Transport::new(settings)?,
+            session: Session::new(settings.auth.clone()),
+            layout: Layout::new(&settings.write, instance),
+            mount: settings.mount.clone(),
+        })))
+    }
+
+    /// The server's time, going by its last answer; early by up to a second and the way of the answer.
+    pub fn server_time(&self) -> Option<DateTime<Utc>> {
+        self.0.transport.server_time()
+    }
+
+    /// Keeps the login alive while nothing else is asked of Vault: renews the token if that is due and
+    /// returns the time until it is due next. `None` when it never is, or before the first login.
+    pub async fn renew_if_due(&self) -> Result<Option<Duration>, VaultError> {
+        self.0.session.renew_if_due(&self.0.transport).await
+    }
+
+    /// Sends a request with our token. A 403 leads to one more attempt if the token turns out to be dead.
+    async fn call(&self, call: &Call, deadline: Option<Instant>) -> Result<Answer, VaultError> {
+        let Inner { transport, .. } = &*self.0;
+        let token = self.token().await?;
+        let refused = match transport.send(call, Some(token.secret()), deadline).await {
+            Err(refused @ VaultError::Forbidden { .. }) => refused,
+            other => return other,
+        };
+        match self.succeed(&token).await? {
+            Some(successor) => transport.send(call, Some(successor.secret()), deadline).await,
+            None => Err(refused),
+        }
+    }
+
+    async fn token(&self) -> Result<Token, VaultError> {
+        self.0.session.token(&self.0.transport).await
+    }
+
+    async fn succeed(&self, refused: &Token) -> Result<Option<Token>, VaultError> {
+        self.0.session.succeed(&self.0.transport, refused).await
+    }
+
+    async fn look_up(&self, token: &Token) -> Result<LookupTokenResponse, VaultError> {
+        self.0.session.look_up(&self.0.transport, token.secret()).await
+    }
+
+    fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    fn mount(&self) -> String {
+        self.0.mount.clone()
+    }
+}
+
+impl fmt::Debug for VaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VaultStore({}, {}/)", self.0.transport.address(), self.0.mount)
+    }
+}

@@ -1,0 +1,137 @@
+//! What errors speak of: the attempt, and what Vault said to it.
+
+use std::fmt;
+
+/// What was attempted: an operation and the API path it was for. It prints as
+/// `read secret/data/exceptionless/42`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    operation: Operation,
+    path: String,
+}
+
+/// The operations on Vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Read,
+    Publish,
+    Mark,
+    Withdraw,
+    List,
+    LogIn,
+    Renew,
+    LookUp,
+    InspectMount,
+    AskCapabilities,
+    AskHealth,
+}
+
+impl Operation {
+    /// Whether it changes a secret, so that an answer that does not come leaves a doubt.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Publish | Self::Mark | Self::Withdraw)
+    }
+
+    /// Whether it can be sent again without a thought. A login may use up a secret id.
+    pub(super) fn is_repeatable(self) -> bool {
+        !self.writes() && self != Self::LogIn
+    }
+
+    /// The stable word for logs and tests.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "publish",
+            Self::Mark => "mark",
+            Self::Withdraw => "withdraw",
+            Self::List => "list",
+            Self::LogIn => "log_in",
+            Self::Renew => "renew",
+            Self::LookUp => "look_up",
+            Self::InspectMount => "inspect_mount",
+            Self::AskCapabilities => "ask_capabilities",
+            Self::AskHealth => "ask_health",
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "write",
+            Self::Mark => "mark",
+            Self::Withdraw => "delete",
+            Self::List => "list",
+            Self::LogIn => "log in at",
+            Self::Renew => "renew the token at",
+            Self::LookUp => "look up the token at",
+            Self::InspectMount | Self::AskCapabilities | Self::AskHealth => "ask",
+        }
+    }
+
+    fn capabilities(self) -> &'static str {
+        match self {
+            Self::Read | Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
+            Self::Publish => r#""create", "update""#,
+            Self::Mark => r#""patch""#,
+            Self::List => r#""list""#,
+            Self::Withdraw | Self::LogIn | Self::Renew | Self::AskCapabilities => r#""update""#,
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(operation: Operation, path: String) -> Self {
+        Self { operation, path }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn policy_line(&self) -> String {
+        format!("path \"{}\" {{ capabilities = [{}] }}", self.path, self.operation.capabilities())
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.operation.verb(), self.path)
+    }
+}
+
+/// Vault's own `errors` list, made fit for one line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(String);
+
+impl Said {
+    /// Enough for Vault's longest sentences, too little for a page.
+    const LONGEST: usize = 200;
+
+    pub(super) fn new(errors: &[String]) -> Self {
+        let joined = errors.join("; ");
+        let words =
+            joined.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+        let line = words.collect::<Vec<_>>().join(" ");
+        Self(line.chars().take(Self::LONGEST).collect())
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "(no reason given)" } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vault_says_fits_on_one_line() {
+        let errors = ["1 error occurred:\n\t* permission\u{1b}[31m denied".to_owned(), "x".repeat(500)];
+        let said = Said::new(&errors).to_string();
+        assert!(said.starts_with("1 error occurred: * permission [31m denied; xxx"), "{said}");
+        assert_eq!(said.chars().count(), Said::LONGEST);
+        assert_eq!(Said::new(&[]).to_string(), "(no reason given)");
+    }
+}

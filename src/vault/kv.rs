@@ -1,0 +1,205 @@
+//! Secrets: read, written by check-and-set, marked, withdrawn, listed.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rustify_derive::Endpoint;
+use serde_json::Value;
+use tokio::time::Instant;
+use vaultrs::api::kv2::requests::{
+    DeleteSecretVersionsRequest, ListSecretsRequest, ReadSecretRequest, SetSecretRequest,
+    SetSecretRequestOptions,
+};
+use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, SecretVersionMetadata};
+
+use super::VaultStore;
+use super::attempt::{Attempt, Operation};
+use super::error::VaultError;
+use super::secret::Secret;
+use super::transport::{Answer, Call, ambiguous};
+use crate::domain::path::SecretPath;
+use crate::domain::secret::Publication;
+
+/// Deeper than any template makes a path; a bound for a folder that somebody else fills.
+const DEEPEST_FOLDER: usize = 8;
+
+/// vaultrs can only replace `custom_metadata`, which loses what others add in between.
+#[derive(Endpoint)]
+#[endpoint(path = "{self.mount}/metadata/{self.path}", method = "PATCH")]
+struct PatchMetadata {
+    #[endpoint(skip)]
+    mount: String,
+    #[endpoint(skip)]
+    path: String,
+    custom_metadata: HashMap<String, Option<String>>,
+}
+
+impl VaultStore {
+    /// Reads the latest version of a secret, in one request.
+    pub async fn read(&self, path: &SecretPath) -> Result<Secret, VaultError> {
+        let request = ReadSecretRequest { mount: self.mount(), path: path.to_string(), version: None };
+        let call =
+            self.transport().prepare(self.attempt(Operation::Read, "data", path.as_str()), &request)?;
+        let answer = self.call(&call, None).await?;
+        // A 404 with metadata is a secret whose latest version is deleted.
+        if answer.is_absence() {
+            return Ok(Secret::absent());
+        }
+        let response: ReadSecretResponse = self.transport().data(&call.attempt, &answer)?;
+        Ok(self.layout().interpret(response))
+    }
+
+    /// Publishes over what was read, if it is still there, and returns the new version.
+    ///
+    /// The request is not sent after `deadline`, and no longer waited for. [`Kind::Conflict`] means that
+    /// somebody else wrote; [`Kind::Ambiguous`] that the write may have been applied, so that it must be
+    /// read back; every other error that nothing was changed.
+    ///
+    /// [`Kind::Conflict`]: super::Kind::Conflict
+    /// [`Kind::Ambiguous`]: super::Kind::Ambiguous
+    pub async fn publish(
+        &self,
+        path: &SecretPath,
+        publication: &Publication,
+        over: &Secret,
+        deadline: Instant,
+    ) -> Result<u64, VaultError> {
+        let data = self.layout().data(publication, &over.others);
+        self.write(path, data, over.version(), Some(deadline)).await
+    }
+
+    /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, and removes the mark of
+    /// [`mark_vanished`](Self::mark_vanished). Everything else in the metadata stays as it is.
+    pub async fn stamp(&self, path: &SecretPath) -> Result<(), VaultError> {
+        self.patch_metadata(path, self.layout().stamp()).await
+    }
+
+    /// Notes in `custom_metadata` that the project is gone.
+    pub async fn mark_vanished(&self, path: &SecretPath, at: DateTime<Utc>) -> Result<(), VaultError> {
+        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        self.patch_metadata(path, self.layout().obituary(at)).await
+    }
+
+    /// Since when the project is marked as gone, as [`mark_vanished`](Self::mark_vanished) wrote it.
+    pub fn vanished_at<'a>(&self, secret: &'a Secret) -> Option<&'a str> {
+        self.layout().vanished_at(secret)
+    }
+
+    /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and
+    /// a later one stays. From a secret that others share, only our fields are removed.
+    pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
+        if self.layout().is_shared() && !seen.others.is_empty() {
+            let data = Value::Object(seen.others.clone());
+            return self.write(path, data, seen.version(), None).await.map(drop);
+        }
+        let request = DeleteSecretVersionsRequest {
+            mount: self.mount(),
+            path: path.to_string(),
+            versions: vec![seen.version()],
+        };
+        let attempt = self.attempt(Operation::Withdraw, "delete", path.as_str());
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, None).await?;
+        self.refuse_not_found(&call, &answer)
+    }
+
+    /// The secrets below a folder, however deep, whoever they belong to. A folder that does not exist is
+    /// empty; so is the part of it that lies too deep to be ours.
+    pub async fn list(&self, folder: &str) -> Result<Vec<SecretPath>, VaultError> {
+        let mut found = Vec::new();
+        let mut folders = vec![(with_slash(folder), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            for key in self.list_one(&folder).await? {
+                let path = format!("{folder}{key}");
+                if !key.ends_with('/') {
+                    // A name that cannot be one of ours is not ours.
+                    found.extend(SecretPath::parse(&path));
+                } else if depth < DEEPEST_FOLDER {
+                    folders.push((path, depth + 1));
+                }
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// A secret's path as policies and capabilities name it.
+    pub fn data_path(&self, path: &SecretPath) -> String {
+        format!("{}/data/{path}", self.mount())
+    }
+
+    /// The path at which its versions are deleted, likewise.
+    pub fn delete_path(&self, path: &SecretPath) -> String {
+        format!("{}/delete/{path}", self.mount())
+    }
+
+    /// The path of its metadata, likewise.
+    pub fn metadata_path(&self, path: &SecretPath) -> String {
+        format!("{}/metadata/{path}", self.mount())
+    }
+
+    async fn list_one(&self, folder: &str) -> Result<Vec<String>, VaultError> {
+        let request = ListSecretsRequest { mount: self.mount(), path: folder.to_owned() };
+        let call = self.transport().prepare(self.attempt(Operation::List, "metadata", folder), &request)?;
+        let answer = self.call(&call, None).await?;
+        if answer.is_absence() {
+            return Ok(Vec::new());
+        }
+        let ListSecretsResponse { keys } = self.transport().data(&call.attempt, &answer)?;
+        Ok(keys)
+    }
+
+    async fn write(
+        &self,
+        path: &SecretPath,
+        data: Value,
+        over: u64,
+        deadline: Option<Instant>,
+    ) -> Result<u64, VaultError> {
+        let attempt = self.attempt(Operation::Publish, "data", path.as_str());
+        let Ok(cas) = u32::try_from(over) else { return Err(VaultError::Request { attempt }) };
+        let request = SetSecretRequest {
+            mount: self.mount(),
+            path: path.to_string(),
+            data,
+            options: Some(SetSecretRequestOptions { cas }),
+        };
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, deadline).await?;
+        self.refuse_not_found(&call, &answer)?;
+        if answer.is_empty() {
+            // KV version 1 takes anything at any path, and says nothing.
+            return Err(VaultError::KvVersion1 { mount: self.mount() });
+        }
+        let written: Result<SecretVersionMetadata, _> = self.transport().data(&call.attempt, &answer);
+        written.map(|written| written.version).map_err(|error| ambiguous(&call.attempt, error))
+    }
+
+    async fn patch_metadata(
+        &self,
+        path: &SecretPath,
+        custom_metadata: HashMap<String, Option<String>>,
+    ) -> Result<(), VaultError> {
+        let request = PatchMetadata { mount: self.mount(), path: path.to_string(), custom_metadata };
+        let attempt = self.attempt(Operation::Mark, "metadata", path.as_str());
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, None).await?;
+        self.refuse_not_found(&call, &answer)
+    }
+
+    fn refuse_not_found(&self, call: &Call, answer: &Answer) -> Result<(), VaultError> {
+        if !answer.is_not_found() {
+            return Ok(());
+        }
+        let (attempt, said) = (call.attempt.clone(), answer.said());
+        Err(VaultError::Rejected { attempt, status: 404, said })
+    }
+
+    fn attempt(&self, operation: Operation, api: &str, path: &str) -> Attempt {
+        Attempt::new(operation, format!("{}/{api}/{path}", self.mount()))
+    }
+}
+
+fn with_slash(folder: &str) -> String {
+    if folder.is_empty() || folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") }
+}

@@ -1,0 +1,337 @@
+//! The one door: every request to Vault leaves through it, and every answer comes in through it.
+//!
+//! Redirects are refused: reqwest would send `X-Vault-Token`, and the body, to whatever host the answer
+//! names. A proxy from the environment is used only with https, where it sees no token.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::{CONTENT_TYPE, DATE};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
+use reqwest::Certificate;
+use rustify::Endpoint;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::{Instant, sleep, timeout_at};
+use vaultrs::api::{EndpointError, EndpointResult};
+
+use super::attempt::{Attempt, Operation, Said};
+use super::error::VaultError;
+use super::reach;
+use crate::config;
+use crate::domain::clocks::plausible;
+use crate::kill_point::kill_point;
+use crate::tls;
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+/// Agents and proxies of Vault can demand it as a protection against forged requests.
+const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+/// The listing of the fullest folder that is still sensible, some 100,000 names, is a quarter of it.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// A handshake takes a few round trips. What is not connected by then was certainly not applied.
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+/// The pauses between the attempts to read: enough for a restarting node or a change of leader that is
+/// nearly over. Anything longer is left to the next pass.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
+
+/// The HTTP client and what it has learned of the server's clock.
+pub(super) struct Transport {
+    http: reqwest::Client,
+    address: String,
+    namespace: Option<HeaderValue>,
+    mount: String,
+    timeout: Duration,
+    clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
+}
+
+/// A request that is ready but for its token.
+pub(super) struct Call {
+    pub(super) attempt: Attempt,
+    request: Request<Vec<u8>>,
+}
+
+/// A 2xx, or the 404 by which Vault says that there is nothing, or only deleted versions.
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+/// What tells Vault's 404 from that of another server.
+#[derive(Deserialize)]
+struct Shape {
+    data: Option<IgnoredAny>,
+    errors: Option<IgnoredAny>,
+}
+
+impl Transport {
+    pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
+        tls::install_provider();
+        let address = settings.address.origin().ascii_serialization();
+        let plain = settings.address.scheme() == "http";
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.timeout.min(LONGEST_CONNECT));
+        if let Some(file) = &settings.ca_file {
+            builder = builder.tls_certs_only(authorities(file)?);
+        } else if plain {
+            // Otherwise the system's are loaded, which fails in an image that has none.
+            builder = builder.tls_certs_only([]);
+        }
+        if plain {
+            builder = builder.no_proxy();
+        }
+        let http = builder
+            .build()
+            .map_err(|source| VaultError::Client { address: address.clone(), source: Arc::new(source) })?;
+        let namespace = match settings.namespace.as_deref() {
+            None | Some("") => None,
+            Some(name) => Some(
+                HeaderValue::from_str(name).map_err(|_| VaultError::Namespace { name: name.to_owned() })?,
+            ),
+        };
+        let (mount, timeout) = (settings.mount.clone(), settings.timeout);
+        Ok(Self { http, address, namespace, mount, timeout, clock: Mutex::default() })
+    }
+
+    /// The server: scheme, host and port alone, as it may be shown.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The server's time now, going by its last answer.
+    pub(super) fn server_time(&self) -> Option<DateTime<Utc>> {
+        let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (date, heard) = clock?;
+        Some(date + TimeDelta::from_std(heard.elapsed()).ok()?)
+    }
+
+    /// Makes a request of one of vaultrs' endpoints, or of ours.
+    pub(super) fn prepare(&self, attempt: Attempt, endpoint: &impl Endpoint) -> Result<Call, VaultError> {
+        let Some(request) = self.request(endpoint) else { return Err(VaultError::Request { attempt }) };
+        Ok(Call { attempt, request })
+    }
+
+    /// The endpoints leave out the API version, and rustify the content type.
+    fn request(&self, endpoint: &impl Endpoint) -> Option<Request<Vec<u8>>> {
+        let mut request = endpoint.request(&self.address).ok()?;
+        let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(format!("/v1{path_and_query}").parse().ok()?);
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+        let patch = request.method() == http::Method::PATCH;
+        let headers = request.headers_mut();
+        headers.insert(REQUEST, HeaderValue::from_static("true"));
+        let content = if patch { "application/merge-patch+json" } else { "application/json" };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
+        if let Some(namespace) = &self.namespace {
+            headers.insert(NAMESPACE, namespace.clone());
+        }
+        Some(request)
+    }
+
+    /// Sends a request, again if it is harmless and the failure may pass. A write is sent once, and a
+    /// failure that leaves a doubt whether it was applied is [`VaultError::Ambiguous`].
+    pub(super) async fn send(
+        &self,
+        call: &Call,
+        token: Option<&SecretString>,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, VaultError> {
+        let operation = call.attempt.operation();
+        let mut pauses = PAUSES.iter();
+        loop {
+            let error = match self.send_once(call, token, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if operation.writes() && error.leaves_doubt() {
+                return Err(ambiguous(&call.attempt, error));
+            }
+            match pauses.next() {
+                Some(pause) if operation.is_repeatable() && error.is_passing() => sleep(*pause).await,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn send_once(
+        &self,
+        call: &Call,
+        token: Option<&SecretString>,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, VaultError> {
+        let Call { attempt, request } = call;
+        let invalid = || VaultError::Request { attempt: attempt.clone() };
+        let mut request = reqwest::Request::try_from(request.clone()).map_err(|_| invalid())?;
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| invalid())?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(TOKEN, value);
+        } else {
+            // Only sys/health and logins go without a token, and sys/health without a namespace too.
+            if attempt.operation() == Operation::AskHealth {
+                request.headers_mut().remove(NAMESPACE);
+            }
+        }
+        let start = Instant::now();
+        let end = deadline.map_or(start + self.timeout, |deadline| deadline.min(start + self.timeout));
+        if end <= start {
+            return Err(VaultError::Late { attempt: attempt.clone() });
+        }
+        kill_point!("vault", attempt.operation().label(), "before");
+        let outcome = timeout_at(end, self.exchange(attempt, request)).await;
+        kill_point!("vault", attempt.operation().label(), "after");
+        tracing::debug!(
+            event = "vault.request",
+            operation = attempt.operation().label(),
+            attempt = %attempt,
+            outcome = outcome_label(&outcome),
+            duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "asked Vault"
+        );
+        let answer = outcome.map_err(|_| VaultError::TimedOut {
+            attempt: attempt.clone(),
+            address: self.address.clone(),
+            after: end - start,
+        })??;
+        self.judge(attempt, answer)
+    }
+
+    async fn exchange(&self, attempt: &Attempt, request: reqwest::Request) -> Result<Answer, VaultError> {
+        let failed = |error| reach::explain(attempt, &self.address, error);
+        let mut response = self.http.execute(request).await.map_err(failed)?;
+        self.hear(response.headers().get(DATE));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                let (attempt, address) = (attempt.clone(), self.address.clone());
+                return Err(VaultError::TooLarge { attempt, address, limit: LARGEST_ANSWER });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), body })
+    }
+
+    fn hear(&self, date: Option<&HeaderValue>) {
+        let Some(Ok(text)) = date.map(HeaderValue::to_str) else { return };
+        let date = DateTime::parse_from_rfc2822(text).ok().and_then(|date| plausible(date.to_utc()));
+        if let Some(date) = date {
+            let heard = Some((date, Instant::now()));
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        }
+    }
+
+    /// The one place that knows what status codes and `errors` mean.
+    fn judge(&self, attempt: &Attempt, answer: Answer) -> Result<Answer, VaultError> {
+        let status = answer.status.as_u16();
+        let attempt = attempt.clone();
+        let address = self.address.clone();
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        if answer.status.is_redirection() {
+            return Err(VaultError::Redirected { attempt, address, status });
+        }
+        let errors = answer.errors();
+        let says = |words: &str| errors.iter().flatten().any(|error| error.contains(words));
+        let said = answer.said();
+        Err(match status {
+            404 if says("no handler for route") => VaultError::NoMount { mount: self.mount.clone() },
+            404 if answer.is_empty() || answer.has_vaults_shape() => return Ok(answer),
+            400 if says("check-and-set parameter did not match") => VaultError::Conflict { attempt },
+            403 if errors.is_some() => VaultError::Forbidden { attempt },
+            429 => VaultError::Throttled { attempt, address },
+            472 | 473 => VaultError::Standby { attempt, address },
+            500..=599 if says("node not active") => VaultError::Standby { attempt, address },
+            501 => VaultError::Sealed { attempt, address },
+            503 if says("sealed") => VaultError::Sealed { attempt, address },
+            500..=599 => VaultError::Failing { attempt, address, status, said },
+            _ if errors.is_none() => VaultError::NotVault { attempt, address, status },
+            _ => VaultError::Rejected { attempt, status, said },
+        })
+    }
+
+    /// Reads an answer as JSON. What serde says is dropped: it may quote the body.
+    pub(super) fn parse<T: DeserializeOwned>(
+        &self,
+        attempt: &Attempt,
+        answer: &Answer,
+    ) -> Result<T, VaultError> {
+        serde_json::from_slice(&answer.body).map_err(|_| self.not_vault(attempt, answer))
+    }
+
+    /// Reads the `data` of an answer as JSON.
+    pub(super) fn data<T: DeserializeOwned>(
+        &self,
+        attempt: &Attempt,
+        answer: &Answer,
+    ) -> Result<T, VaultError> {
+        let envelope: EndpointResult<T> = self.parse(attempt, answer)?;
+        envelope.data.ok_or_else(|| self.not_vault(attempt, answer))
+    }
+
+    /// The error of an answer that does not have the shape of Vault's.
+    pub(super) fn not_vault(&self, attempt: &Attempt, answer: &Answer) -> VaultError {
+        let (attempt, address) = (attempt.clone(), self.address.clone());
+        VaultError::NotVault { attempt, address, status: answer.status.as_u16() }
+    }
+}
+
+impl Answer {
+    /// Whether Vault says that there is nothing, not even a deleted version: an empty list of errors.
+    pub(super) fn is_absence(&self) -> bool {
+        self.is_not_found() && self.errors().is_some_and(|errors| errors.is_empty())
+    }
+
+    /// Whether it is a 404, of whatever meaning.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
+    /// Whether it has one of the members that Vault puts into every document.
+    fn has_vaults_shape(&self) -> bool {
+        let shape = serde_json::from_slice::<Shape>(&self.body);
+        shape.is_ok_and(|Shape { data, errors }| data.is_some() || errors.is_some())
+    }
+
+    /// Whether Vault had nothing to say.
+    pub(super) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// Vault's own words, for people.
+    pub(super) fn said(&self) -> Said {
+        Said::new(&self.errors().unwrap_or_default())
+    }
+
+    /// Vault's own list of errors; `None` when there is no such list.
+    pub(super) fn errors(&self) -> Option<Vec<String>> {
+        serde_json::from_slice(&self.body).ok().map(|EndpointError { errors }| errors)
+    }
+}
+
+pub(super) fn ambiguous(attempt: &Attempt, source: VaultError) -> VaultError {
+    VaultError::Ambiguous { attempt: attempt.clone(), source: Box::new(source) }
+}
+
+fn authorities(file: &Path) -> Result<Vec<Certificate>, VaultError> {
+    let pem = std::fs::read(file)
+        .map_err(|source| VaultError::CaUnreadable { path: file.to_owned(), source: Arc::new(source) })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(VaultError::CaInvalid { path: file.to_owned() }),
+    }
+}
+
+fn outcome_label<E>(outcome: &Result<Result<Answer, VaultError>, E>) -> String {
+    match outcome {
+        Ok(Ok(answer)) => answer.status.as_u16().to_string(),
+        Ok(Err(error)) => error.kind().label().to_owned(),
+        Err(_) => "timeout".to_owned(),
+    }
+}
