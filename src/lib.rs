@@ -51,6 +51,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod engine;
 pub mod exceptionless;
 mod kill_point;
 pub mod plan;

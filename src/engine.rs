@@ -1,0 +1,231 @@
+//! One pass: observe, plan, execute. Always this code, whatever started it: the schedule, the start of
+//! the daemon, a signal, a person.
+//!
+//! A pass takes no hints. It looks at everything, it is safe to repeat, and what it could not finish the
+//! next one finds again, because the state lives at the two servers and nowhere else. That is why
+//! retries are few here: most of them are the next pass.
+//!
+//! Walk it as a key does: `attempt` mints, verifies and publishes it, one pass later `observe` sees
+//! it, and when its time is over `retire` revokes it. `attempt`, `retire` and `tidy` are the only
+//! places in the program that write to a server.
+
+pub mod clock;
+pub mod event;
+pub mod report;
+
+mod attempt;
+mod observe;
+mod permit;
+mod retire;
+mod tidy;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::clocks::Clocks;
+use crate::domain::path::SecretPath;
+use crate::domain::policy::Policy;
+use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
+use crate::plan::{self, Asked, Plan, Step};
+use crate::vault::{Secret, VaultError, VaultStore};
+
+use attempt::Attempt;
+use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
+
+pub use observe::Survey;
+
+/// Both servers, and what the operator wants of them.
+#[derive(Clone)]
+pub struct Engine {
+    /// The Exceptionless server.
+    pub exceptionless: ExceptionlessClient,
+    /// The Vault server.
+    pub vault: VaultStore,
+    /// What the operator wants.
+    pub policy: Arc<Policy>,
+    /// How many projects are worked on at the same time.
+    pub concurrency: usize,
+    /// How far the pass has come, for whoever watches.
+    pub progress: watch::Sender<Progress>,
+}
+
+/// What a pass is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only projects that match one of these; empty means all.
+    pub only: Vec<crate::domain::policy::Pattern>,
+    /// What to do with them.
+    pub asked: Asked,
+}
+
+/// Why a pass could not begin, or could not see enough to go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// Exceptionless did not let us.
+    #[error(transparent)]
+    Exceptionless(#[from] ExceptionlessError),
+    /// Vault did not let us.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// There is nothing to do.
+    #[error("{}", nothing_selected(.user, *.existing, .unmatched.as_deref()))]
+    NothingSelected {
+        /// The Exceptionless user's e-mail address.
+        user: String,
+        /// How many projects the user sees.
+        existing: usize,
+        /// What the command line asked for, if that, and not the configuration, left none.
+        unmatched: Option<String>,
+    },
+    /// Too many secrets in a row could not be read.
+    #[error("Vault stopped answering while the secrets were read; nothing was changed")]
+    VaultLost(#[source] VaultError),
+}
+
+fn nothing_selected(user: &str, existing: usize, unmatched: Option<&str>) -> String {
+    match (existing, unmatched) {
+        (0, _) => format!(
+            "the Exceptionless user {user} sees no project; make it a member of each organization whose \
+             projects it shall rotate"
+        ),
+        (_, Some(patterns)) => format!(
+            "no selected project matches {patterns}; `exceptionless-rotator status` lists them all, and a \
+             pattern matches an id, a name, or \"organization/name\""
+        ),
+        (_, None) => format!(
+            "projects.include and projects.exclude leave none of the {existing} projects; \
+             patterns match an id, a name, or \"organization/name\""
+        ),
+    }
+}
+
+impl Engine {
+    /// Looks at both servers and decides; changes nothing.
+    pub async fn survey(&self, request: &Request) -> Result<Survey, PassError> {
+        observe::survey(self, request).await
+    }
+
+    /// One pass. When `stop` is cancelled, no further project is begun, and those that are under way
+    /// reach their end, which their time limits bound.
+    pub async fn pass(&self, request: &Request, stop: &CancellationToken) -> Result<PassReport, PassError> {
+        let started = Instant::now();
+        let requests_before = self.exceptionless.throttled_requests();
+        let refused_before = self.exceptionless.refused_requests();
+        event::pass_started();
+        let mut report = PassReport::default();
+        // Until something is decided, nothing is lost by stopping at once.
+        if let Some(survey) = stop.run_until_cancelled(self.survey(request)).await {
+            self.execute(request, survey?, stop, &mut report).await;
+        }
+        report.interrupted = stop.is_cancelled();
+        report.requests = self.exceptionless.throttled_requests() - requests_before;
+        report.refused = self.exceptionless.refused_requests() - refused_before;
+        report.duration = started.elapsed();
+        event::pass_finished(&report);
+        Ok(report)
+    }
+
+    async fn execute(
+        &self,
+        request: &Request,
+        survey: Survey,
+        stop: &CancellationToken,
+        report: &mut PassReport,
+    ) {
+        let Survey { plan: Plan { steps, vanished, wake_at }, secrets, blind, .. } = survey;
+        (report.blind, report.wake_at) = (blind, wake_at);
+        let forbidden = permit::missing(self, &steps, &secrets).await;
+        report.projects = self.act(&steps, &secrets, forbidden, stop).await;
+        let clocks = self.clocks();
+        let written = report.projects.iter().filter_map(|project| project.outcome.written());
+        let replaced = written.filter_map(|publication| plan::wake_after(publication, &clocks)).min();
+        report.wake_no_later_than(replaced);
+        if !stop.is_cancelled() {
+            retire::retire(self, request, &steps, report).await;
+            tidy::tidy(self, vanished, report).await;
+        }
+    }
+
+    /// Lets each project that needs a publication have one.
+    async fn act(
+        &self,
+        steps: &[Step],
+        secrets: &HashMap<SecretPath, Secret>,
+        mut forbidden: HashMap<SecretPath, Failure>,
+        stop: &CancellationToken,
+    ) -> Vec<ProjectReport> {
+        let active = steps.iter().filter(|step| step.acts()).count();
+        self.progress.send_replace(Progress::executing(active));
+        let mut reports: Vec<(usize, ProjectReport)> = futures_util::stream::iter(steps.iter().enumerate())
+            .map(|(index, step)| {
+                let place = step.observed.target.place.as_ref().ok();
+                let forbidden = place.and_then(|path| forbidden.remove(path));
+                async move {
+                    let (outcome, unstamped) = self.act_on(step, secrets, forbidden, stop).await;
+                    if step.acts() {
+                        self.progress.send_modify(|progress| progress.one_done(outcome.is_failure()));
+                    }
+                    (index, ProjectReport::new(step, outcome, unstamped))
+                }
+            })
+            .buffer_unordered(self.concurrency)
+            .collect()
+            .await;
+        reports.sort_unstable_by_key(|(index, _)| *index);
+        reports.into_iter().map(|(_, report)| report).collect()
+    }
+
+    async fn act_on(
+        &self,
+        step: &Step,
+        secrets: &HashMap<SecretPath, Secret>,
+        forbidden: Option<Failure>,
+        stop: &CancellationToken,
+    ) -> (Outcome, Option<VaultError>) {
+        if let plan::Decision::Hold(hold) = &step.decision
+            && hold.is_problem()
+        {
+            event::project_held(step, hold);
+        }
+        if !step.moved.is_empty() {
+            event::project_moved(step);
+        }
+        let place = step.observed.target.place.as_ref().ok();
+        let Some((path, secret)) = place.and_then(|path| Some((path, secrets.get(path)?))) else {
+            return (Outcome::Held, None);
+        };
+        if !step.acts() {
+            return (Outcome::Held, None);
+        }
+        if stop.is_cancelled() {
+            return (Outcome::NotBegun, None);
+        }
+        let attempt = Attempt { engine: self, step, path, secret };
+        let outcome = match forbidden {
+            Some(failure) => Outcome::Failed(failure),
+            None => attempt.run().await,
+        };
+        if let Outcome::Failed(failure) = &outcome {
+            event::project_failed(&step.observed.target, failure);
+        }
+        let unstamped = attempt.stamp(&outcome).await.err();
+        if let Some(error) = &unstamped {
+            event::secret_unstamped(&step.observed.target, error);
+        }
+        (outcome, unstamped)
+    }
+
+    /// The three clocks, now.
+    pub fn clocks(&self) -> Clocks {
+        Clocks {
+            ours: clock::now(),
+            exceptionless: self.exceptionless.server_time(),
+            vault: self.vault.server_time(),
+        }
+    }
+}

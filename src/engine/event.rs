@@ -1,0 +1,248 @@
+//! The vocabulary of the log: every event that the engine reports, once, with its fields.
+//!
+//! The field `event` is stable, and so are the others; the message is for people. Keys appear by their
+//! fingerprint. An error is logged here, where it is handled, with its whole chain, and nowhere else.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use crate::domain::ids::RotationId;
+use crate::domain::key::ApiKey;
+use crate::domain::secret::Publication;
+use crate::plan::Step;
+use crate::plan::reason::{Due, Hold};
+use crate::plan::target::Target;
+use crate::plan::vanished::Brake;
+use crate::plan::world::{OwnKey, Stray};
+
+use super::report::{Failure, PassReport};
+
+/// Every value of the field `event` that the engine writes.
+pub const EVENTS: [&str; 20] = [
+    "pass.started",
+    "pass.finished",
+    "pass.blind",
+    "key.minted",
+    "key.recovered",
+    "key.verified",
+    "key.published",
+    "key.adopted",
+    "key.enrolled",
+    "key.retired",
+    "key.misbound",
+    "keys.retire_failed",
+    "project.held",
+    "project.failed",
+    "project.superseded",
+    "project.moved",
+    "project.vanished",
+    "project.vanish_failed",
+    "projects.vanish_held",
+    "secret.unstamped",
+];
+
+/// Logs at a level with the fields that name a project.
+macro_rules! project_event {
+    ($level:ident, $name:literal, $target:expr, {$($fields:tt)*}, $message:literal $(, $argument:expr)*) => {{
+        let project = &$target.project;
+        tracing::$level!(
+            event = $name,
+            project_id = %project.id,
+            project = %project.full_name(),
+            $($fields)*
+            $message
+            $(, $argument)*
+        )
+    }};
+}
+
+pub(super) fn pass_started() {
+    tracing::debug!(event = "pass.started", "pass started");
+}
+
+pub(super) fn pass_finished(report: &PassReport) {
+    tracing::info!(
+        event = "pass.finished",
+        projects = report.projects.len(),
+        published = report.published(),
+        retired = report.retired,
+        failed = report.failed(),
+        requests = report.requests,
+        refused = report.refused,
+        duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+        interrupted = report.interrupted,
+        "pass finished: {} published, {} retired, {} failed",
+        report.published(),
+        report.retired,
+        report.failed(),
+    );
+}
+
+pub(super) fn pass_blind(what: &str) {
+    tracing::error!(event = "pass.blind", problem = what, "not everything could be seen: {what}");
+}
+
+pub(super) fn key_minted(target: &Target, key: &ApiKey, rotation: RotationId) {
+    let key = key.fingerprint();
+    project_event!(info, "key.minted", target, {rotation_id = %rotation, key = %key,}, "minted key {key}");
+}
+
+pub(super) fn key_recovered(target: &Target, key: &ApiKey, rotation: RotationId) {
+    let key = key.fingerprint();
+    project_event!(
+        warn, "key.recovered", target, {rotation_id = %rotation, key = %key,},
+        "the answer to the mint was lost; found key {key} by its marker"
+    );
+}
+
+pub(super) fn key_misbound(target: &Target, key: &ApiKey) {
+    let key = key.fingerprint();
+    project_event!(
+        error, "key.misbound", target, {key = %key,},
+        "revoked key {key}, which Exceptionless bound to something else than asked for"
+    );
+}
+
+pub(super) fn key_verified(target: &Target, key: &ApiKey, rotation: RotationId) {
+    let key = key.fingerprint();
+    project_event!(info, "key.verified", target, {rotation_id = %rotation, key = %key,}, "key {key} works");
+}
+
+pub(super) fn key_adopted(target: &Target, key: &ApiKey, rotation: RotationId) {
+    let key = key.fingerprint();
+    project_event!(
+        info, "key.adopted", target, {rotation_id = %rotation, key = %key,},
+        "key {key} of an interrupted rotation works and is adopted"
+    );
+}
+
+pub(super) fn key_published(target: &Target, publication: &Publication, version: u64, due: Due) {
+    let key = publication.api_key.fingerprint();
+    project_event!(
+        info, "key.published", target,
+        {rotation_id = %publication.rotation, key = %key, version, reason = due.label(),},
+        "published key {key} as version {version}: {due}"
+    );
+}
+
+pub(super) fn key_enrolled(target: &Target, publication: &Publication, version: u64) {
+    let key = publication.api_key.fingerprint();
+    project_event!(
+        info, "key.enrolled", target, {key = %key, version, retiring = %publication.retiring,},
+        "listed unpublished keys for retirement; key {key} stays published"
+    );
+}
+
+pub(super) fn key_retired(target: &Target, key: &OwnKey, emergency: bool) {
+    let (rotation, key) = (key.rotation, key.fingerprint);
+    project_event!(
+        info, "key.retired", target, {rotation_id = %rotation, key = %key, emergency,},
+        "revoked key {key}"
+    );
+}
+
+pub(super) fn retire_failed(keys: usize, error: &dyn Error) {
+    let error = chain(error);
+    tracing::error!(
+        event = "keys.retire_failed",
+        keys,
+        error,
+        "{keys} keys could not be revoked; the next pass tries again: {error}"
+    );
+}
+
+pub(super) fn project_held(step: &Step, hold: &Hold) {
+    let target = &step.observed.target;
+    let path = target.place.as_ref().ok().map(tracing::field::display);
+    project_event!(warn, "project.held", target, {reason = hold.label(), path,}, "held: {hold}");
+}
+
+pub(super) fn project_moved(step: &Step) {
+    let paths: Vec<String> = step.moved.iter().map(ToString::to_string).collect();
+    let paths = paths.join(", ");
+    project_event!(
+        warn,
+        "project.moved",
+        step.observed.target,
+        { paths = paths, },
+        "its older secret at {paths} stays, and so does the key in it; delete that secret's metadata once nobody reads it"
+    );
+}
+
+pub(super) fn project_failed(target: &Target, failure: &Failure) {
+    let error = chain(failure);
+    project_event!(error, "project.failed", target, {error = error,}, "failed: {error}");
+}
+
+pub(super) fn project_superseded(target: &Target, publication: &Publication) {
+    let key = publication.api_key.fingerprint();
+    project_event!(
+        warn, "project.superseded", target, {rotation_id = %publication.rotation, key = %key,},
+        "the secret changed meanwhile; key {key} stays for a later pass"
+    );
+}
+
+pub(super) fn secret_unstamped(target: &Target, error: &dyn Error) {
+    let error = chain(error);
+    project_event!(
+        warn,
+        "secret.unstamped",
+        target,
+        { error = error, },
+        "the secret's custom_metadata could not be written; the next pass repairs it: {error}"
+    );
+}
+
+pub(super) fn project_vanished(stray: &Stray, fate: &'static str) {
+    tracing::warn!(
+        event = "project.vanished", project_id = %stray.project_id, path = %stray.path, fate,
+        "project {} no longer exists; its secret is {fate}", stray.project_id
+    );
+}
+
+pub(super) fn tidy_failed(stray: &Stray, error: &dyn Error) {
+    let error = chain(error);
+    tracing::error!(
+        event = "project.vanish_failed", project_id = %stray.project_id, path = %stray.path, error,
+        "the secret of the vanished project {} could not be changed: {error}", stray.project_id
+    );
+}
+
+pub(super) fn vanished_held(brake: &Brake) {
+    tracing::error!(
+        event = "projects.vanish_held",
+        vanished = brake.vanished.len(),
+        known = brake.known,
+        "{brake}"
+    );
+}
+
+/// An error and everything that it came from, in one line.
+///
+/// Our own errors say what to do, so what the HTTP client or the operating system says stands behind them
+/// in brackets, where it is not read as a part of the remedy. Of the client's many layers only the
+/// innermost says something new.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if is_foreign(cause) {
+            let mut innermost = cause;
+            while let Some(deeper) = innermost.source() {
+                innermost = deeper;
+            }
+            return format!("{text} ({innermost})");
+        }
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn is_foreign(error: &(dyn Error + 'static)) -> bool {
+    error.is::<reqwest::Error>()
+        || error.is::<Arc<reqwest::Error>>()
+        || error.is::<io::Error>()
+        || error.is::<Arc<io::Error>>()
+}

@@ -1,0 +1,201 @@
+//! Looks at both servers, in the order that keeps keys safe.
+//!
+//! Secrets are read first and keys are listed after them. In this order another rotator's fresh key can
+//! look unpublished, which costs nothing; in the other order a key that was published in between could
+//! look as if it did not exist. For the same reason a published key that looks dead is asked once more,
+//! with the key itself, before anything is decided from it.
+
+mod listings;
+mod secrets;
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+
+use crate::domain::ids::ProjectId;
+use crate::domain::key::ApiKey;
+use crate::domain::marker::Marker;
+use crate::domain::path::SecretPath;
+use crate::domain::policy::Policy;
+use crate::domain::secret::SecretState;
+use crate::exceptionless::{ExceptionlessClient, KeyCheck, ListedKey};
+use crate::plan::reason::Due;
+use crate::plan::target::{Target, targets};
+use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
+use crate::plan::{self, Plan};
+use crate::vault::Secret;
+
+use super::report::Progress;
+use super::{Engine, PassError, Request, event};
+use listings::{list_keys, list_projects};
+use secrets::{Read, find_strays, read_secrets};
+
+/// What was seen and decided, before anything is done.
+#[derive(Debug)]
+pub struct Survey {
+    /// The decisions.
+    pub plan: Plan,
+    /// The secrets as they were read, by path: what a check-and-set is set against.
+    pub secrets: HashMap<SecretPath, Secret>,
+    /// What could not be seen.
+    pub blind: Vec<String>,
+    /// How many projects exist, selected or not.
+    pub projects: usize,
+    /// How many keys were listed.
+    pub keys: usize,
+}
+
+/// Observes and plans.
+pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey, PassError> {
+    engine.progress.send_replace(Progress::listing());
+    engine.vault.preflight().await?;
+    let user = engine.exceptionless.who_am_i().await?;
+    let organizations = engine.exceptionless.organizations().await?;
+    let mut blind = Blind::default();
+
+    let (existing, suspended) = list_projects(engine, organizations, &mut blind).await?;
+    let existing_ids: HashSet<ProjectId> = existing.iter().map(|project| project.id.clone()).collect();
+    let mut targets = targets(&engine.policy, existing);
+    let homes: HashSet<SecretPath> = targets.iter().filter_map(|target| target.place.clone().ok()).collect();
+    let selected = targets.len();
+    let wanted = |target: &Target| request.only.iter().any(|pattern| pattern.matches(&target.project));
+    targets.retain(|target| request.only.is_empty() || wanted(target));
+
+    if targets.is_empty() && blind.is_empty() {
+        let asked: Vec<_> = request.only.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
+        return Err(PassError::NothingSelected {
+            user: user.email,
+            existing: existing_ids.len(),
+            unmatched: (selected > 0).then(|| asked.join(", ")),
+        });
+    }
+
+    engine.progress.send_replace(Progress::reading(targets.len()));
+    let (mut reads, secrets) = read_secrets(engine, &targets, &suspended).await?;
+    // A part of the fleet cannot tell whether a tenth of it has vanished.
+    let whole = request.only.is_empty() && blind.is_empty();
+    let existing = whole.then(|| existing_ids.clone());
+    let strays = find_strays(engine, &homes, &mut blind).await;
+    let mut listed = list_keys(engine, &targets, &reads).await?;
+    let keys = listed.count;
+
+    let projects = futures_util::stream::iter(targets)
+        .map(|target| {
+            let read = reads.remove(&target.project.id);
+            let listing = listed.take(&target.project);
+            async move { observe(engine, target, read, listing).await }
+        })
+        .buffered(engine.concurrency)
+        .collect()
+        .await;
+
+    let strays = strays.map(|secrets| Strays { secrets, existing });
+    let world = World { clocks: engine.clocks(), projects, strays };
+    let plan = plan::plan(&engine.policy, world, request.asked);
+    Ok(Survey { plan, secrets, blind: blind.0, projects: existing_ids.len(), keys })
+}
+
+/// What could not be seen, each logged as it is found.
+#[derive(Default)]
+struct Blind(Vec<String>);
+
+impl Blind {
+    fn report(&mut self, what: String) {
+        event::pass_blind(&what);
+        self.0.push(what);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+async fn observe(
+    engine: &Engine,
+    target: Target,
+    read: Option<Read>,
+    listing: Result<Vec<ListedKey>, String>,
+) -> Observed {
+    let state = match (read, listing) {
+        (Some(Read::Suspended), _) => State::Suspended,
+        (Some(Read::Failed(problem)), _) | (Some(Read::Secret(_)), Err(problem)) => State::Unseen(problem),
+        (Some(Read::NoPath) | None, _) => State::Unseen("it has no path of its own".to_owned()),
+        (Some(Read::Secret(secret)), Ok(listed)) => {
+            let latest = engine.clocks().latest();
+            match published_key(engine, &target, &secret, &listed, latest).await {
+                Err(problem) => State::Unseen(problem),
+                Ok(published) => {
+                    let keys =
+                        listed.into_iter().filter_map(|key| own_key(&engine.policy, key, latest)).collect();
+                    State::Seen(Sight { secret, published, keys })
+                }
+            }
+        }
+    };
+    Observed { target, state }
+}
+
+/// What became of the published key: by the listing, and where that calls it dead, by the key itself.
+async fn published_key(
+    engine: &Engine,
+    target: &Target,
+    secret: &SecretState,
+    listed: &[ListedKey],
+    latest: DateTime<Utc>,
+) -> Result<PublishedKey, String> {
+    let SecretState::Ours(published) = secret else { return Ok(PublishedKey::Missing) };
+    let Some(key) = &published.api_key else { return Ok(PublishedKey::Missing) };
+    let found = listed.iter().find(|listed| listed.key == *key);
+    let reason = match found {
+        None => Due::KeyGone,
+        Some(found) if !is_enabled(found, latest) => Due::KeyDisabled,
+        Some(found) => {
+            let overlap = TimeDelta::from_std(target.rule.overlap).unwrap_or(TimeDelta::MAX);
+            let expiring = found.expires.is_some_and(|expires| expires <= latest + overlap);
+            return Ok(if expiring {
+                PublishedKey::Dead(Due::KeyExpiring)
+            } else {
+                PublishedKey::Alive { created: found.created }
+            });
+        }
+    };
+    match ask(engine, key).await? {
+        true => Ok(PublishedKey::Misplaced),
+        false => Ok(PublishedKey::Dead(reason)),
+    }
+}
+
+async fn ask(engine: &Engine, key: &ApiKey) -> Result<bool, String> {
+    match engine.exceptionless.key_works(key).await {
+        Ok(KeyCheck::Works) => Ok(true),
+        Ok(KeyCheck::Refused) => Ok(false),
+        Ok(KeyCheck::ProjectGone) => Err("Exceptionless is deleting the project".to_owned()),
+        Err(error) => Err(format!(
+            "its published key looks dead in the listing, and could not be asked itself: {}",
+            event::chain(&error)
+        )),
+    }
+}
+
+fn is_enabled(key: &ListedKey, latest: DateTime<Utc>) -> bool {
+    !key.is_disabled && !key.is_suspended && key.expires.is_none_or(|expires| expires > latest)
+}
+
+/// A key that our marker and our instance make ours.
+fn own_key(policy: &Policy, listed: ListedKey, latest: DateTime<Utc>) -> Option<OwnKey> {
+    let marker = Marker::parse(listed.notes.as_deref()?)?;
+    // A key that Exceptionless cannot have made, with notes that somebody copied, is not ours either.
+    if marker.instance != policy.instance || !ExceptionlessClient::is_deletable(&listed.key) {
+        return None;
+    }
+    let enabled = is_enabled(&listed, latest);
+    Some(OwnKey {
+        fingerprint: listed.key.fingerprint(),
+        rotation: marker.rotation,
+        created: listed.created,
+        enabled,
+        publishable: enabled && listed.expires.is_none() && listed.scopes == ["client"],
+        key: listed.key,
+    })
+}

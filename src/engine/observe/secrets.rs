@@ -1,0 +1,141 @@
+//! Reads the secrets: those of the selected projects, and those of ours at paths where none of them lives.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::domain::ids::{OrganizationId, ProjectId};
+use crate::domain::key::ApiKey;
+use crate::domain::path::SecretPath;
+use crate::domain::policy::{Policy, Rule};
+use crate::domain::secret::SecretState;
+use crate::plan::target::Target;
+use crate::plan::world::Stray;
+use crate::vault::{Kind as VaultKind, Secret, VaultError};
+
+use super::{Blind, Engine, PassError, event};
+
+/// How the reading of a project's secret ended.
+pub(super) enum Read {
+    Suspended,
+    NoPath,
+    Failed(String),
+    Secret(SecretState),
+}
+
+/// Reads the secret of each target. One that cannot be read does not stop the others; but if none can,
+/// or many in a row find no Vault, the pass ends before it decides anything.
+pub(super) async fn read_secrets(
+    engine: &Engine,
+    targets: &[Target],
+    suspended: &HashSet<OrganizationId>,
+) -> Result<(HashMap<ProjectId, Read>, HashMap<SecretPath, Secret>), PassError> {
+    let lost_in_a_row = AtomicUsize::new(0);
+    let first_error = OnceLock::new();
+    let read = |target: &'_ Target| {
+        let place = target.place.as_ref().ok().cloned();
+        let asleep = suspended.contains(&target.project.organization_id);
+        let id = target.project.id.clone();
+        let (lost_in_a_row, first_error) = (&lost_in_a_row, &first_error);
+        async move {
+            if asleep {
+                return Ok((id, Read::Suspended, None));
+            }
+            let Some(path) = place else { return Ok((id, Read::NoPath, None)) };
+            let outcome = match engine.vault.read(&path).await {
+                Ok(secret) => {
+                    lost_in_a_row.store(0, Ordering::Relaxed);
+                    (id, Read::Secret(secret.state.clone()), Some((path, secret)))
+                }
+                Err(error) => {
+                    let lost = error.kind() == VaultKind::Unreachable;
+                    if lost && lost_in_a_row.fetch_add(1, Ordering::Relaxed) >= 2 * engine.concurrency {
+                        return Err(PassError::VaultLost(error));
+                    }
+                    let problem = unread(&path, &error);
+                    let _ = first_error.set(error);
+                    (id, Read::Failed(problem), None)
+                }
+            };
+            engine.progress.send_modify(|progress| progress.one_done(outcome.2.is_none()));
+            Ok(outcome)
+        }
+    };
+    let read: Vec<_> = futures_util::stream::iter(targets)
+        .map(read)
+        .buffer_unordered(engine.concurrency)
+        .try_collect()
+        .await?;
+    let awake = read.iter().any(|(_, outcome, _)| !matches!(outcome, Read::Suspended));
+    if awake
+        && read.iter().all(|(.., secret)| secret.is_none())
+        && let Some(error) = first_error.into_inner()
+    {
+        return Err(PassError::Vault(error));
+    }
+    let mut reads = HashMap::with_capacity(read.len());
+    let mut secrets = HashMap::with_capacity(read.len());
+    for (id, outcome, secret) in read {
+        reads.insert(id, outcome);
+        secrets.extend(secret);
+    }
+    Ok((reads, secrets))
+}
+
+fn unread(path: &SecretPath, error: &VaultError) -> String {
+    format!("its secret at {path} could not be read: {}", event::chain(error))
+}
+
+/// Looks for secrets of ours at paths where no selected project lives.
+pub(super) async fn find_strays(
+    engine: &Engine,
+    homes: &HashSet<SecretPath>,
+    blind: &mut Blind,
+) -> Option<Vec<Stray>> {
+    let folders: HashSet<&str> = rules(&engine.policy).map(|rule| rule.path.folder()).collect();
+    let mut strays = HashMap::new();
+    for folder in folders {
+        let paths = match engine.vault.list(folder).await {
+            Ok(paths) => paths,
+            Err(error) => {
+                blind.report(format!("the folder {folder:?} of the secrets: {}", event::chain(&error)));
+                return None;
+            }
+        };
+        let elsewhere = paths.into_iter().filter(|path| !homes.contains(path));
+        let reads: Vec<_> = futures_util::stream::iter(elsewhere)
+            .map(|path| async move {
+                let read = engine.vault.read(&path).await;
+                (path, read)
+            })
+            .buffer_unordered(engine.concurrency)
+            .collect()
+            .await;
+        for (path, read) in reads {
+            match read {
+                Ok(secret) => {
+                    strays.extend(stray(engine, path, &secret).map(|stray| (stray.path.clone(), stray)))
+                }
+                Err(error) if error.kind() == VaultKind::NotPermitted => {}
+                Err(error) => {
+                    blind.report(unread(&path, &error));
+                    return None;
+                }
+            }
+        }
+    }
+    Some(strays.into_values().collect())
+}
+
+fn stray(engine: &Engine, path: SecretPath, secret: &Secret) -> Option<Stray> {
+    let SecretState::Ours(published) = &secret.state else { return None };
+    let project_id = published.project_id.clone()?;
+    let key = published.api_key.as_ref().map(ApiKey::fingerprint);
+    Some(Stray { path, project_id, key, marked: engine.vault.vanished_at(secret).is_some() })
+}
+
+fn rules(policy: &Policy) -> impl Iterator<Item = &Rule> {
+    std::iter::once(&policy.rule).chain(policy.overrides.iter().map(|rule| &rule.rule))
+}

@@ -1,0 +1,48 @@
+//! Asks Vault what we may do before anything is minted: a key that cannot be published should not be
+//! made.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::path::SecretPath;
+use crate::domain::secret::SecretState;
+use crate::plan::Step;
+use crate::vault::Secret;
+
+use super::Engine;
+use super::report::Failure;
+
+/// How many paths one question holds.
+const PATHS_A_QUESTION: usize = 200;
+
+/// The paths that the plan wants to write and the policy does not let us. Where Vault will not tell, we
+/// find out by trying.
+pub(super) async fn missing(
+    engine: &Engine,
+    steps: &[Step],
+    secrets: &HashMap<SecretPath, Secret>,
+) -> HashMap<SecretPath, Failure> {
+    let places: BTreeMap<String, (&SecretPath, &'static str)> = steps
+        .iter()
+        .filter(|step| step.publishes())
+        .filter_map(|step| {
+            let path = step.observed.target.place.as_ref().ok()?;
+            let needed = match secrets.get(path)?.state {
+                SecretState::Absent => "create",
+                _ => "update",
+            };
+            Some((engine.vault.data_path(path), (path, needed)))
+        })
+        .collect();
+    let mut missing = HashMap::new();
+    let paths: Vec<String> = places.keys().cloned().collect();
+    for question in paths.chunks(PATHS_A_QUESTION) {
+        let Ok(answer) = engine.vault.capabilities(question).await else { continue };
+        for (path, granted) in answer {
+            let Some((place, needed)) = places.get(&path) else { continue };
+            if !granted.iter().any(|capability| capability == needed || capability == "root") {
+                missing.insert((*place).clone(), Failure::NotPermitted { path, missing: needed });
+            }
+        }
+    }
+    missing
+}

@@ -1,0 +1,188 @@
+//! The one place where keys are revoked because their time is over.
+//!
+//! The plan only proposes. For each batch the secrets are read anew, directly before the request, and
+//! [`retire::may_revoke`] must license each key by what is published *then*: not the published key, listed in
+//! `retiring`, the overlap over by the earliest of three clocks, and the published key one that this pass has
+//! itself seen alive. So whatever happened since the pass began (another rotator, a person
+//! who rolled back) can only keep a key.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+
+use crate::domain::ids::ProjectId;
+use crate::domain::key::ApiKey;
+use crate::domain::path::SecretPath;
+use crate::domain::secret::{Published, SecretState};
+use crate::exceptionless::{Deleted, KeyCheck, MAX_DELETED_AT_ONCE};
+use crate::plan::world::{OwnKey, PublishedKey};
+use crate::plan::{Asked, Step, retire};
+use crate::vault::Secret;
+
+use super::report::{Outcome, PassReport, ProjectReport};
+use super::{Engine, Request, event};
+
+/// How often a batch is tried before it is left to the next pass.
+const ROUNDS: usize = 3;
+
+/// A key that may be due, and the step that says so.
+struct Candidate<'a> {
+    step: &'a Step,
+    path: &'a SecretPath,
+    key: &'a OwnKey,
+    published_now: Option<&'a ApiKey>,
+    emergency: bool,
+}
+
+/// Revokes what the plan proposes and the secrets, read anew, license.
+pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], report: &mut PassReport) {
+    let outcomes: HashMap<ProjectId, Option<ApiKey>> = report
+        .projects
+        .iter()
+        .filter_map(|project| Some((project.project.id.clone(), certain(project)?)))
+        .collect();
+    let clocks = engine.clocks();
+    let mut candidates = Vec::new();
+    for step in steps {
+        let target = &step.observed.target;
+        let (Ok(path), Some(published)) = (&target.place, outcomes.get(&target.project.id)) else { continue };
+        let published_now = published.as_ref();
+        let emergency = request.asked == Asked::Emergency && published_now.is_some();
+        let candidate = |key| Candidate { step, path, key, published_now, emergency };
+        if emergency {
+            report.retire_failures.extend(taken_over(step));
+            let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
+            candidates.extend(keys.filter(|own| Some(&own.key) != published_now).map(candidate));
+        } else {
+            candidates.extend(retire::ripe(step, &clocks).map(candidate));
+        }
+    }
+    for batch in candidates.chunks(MAX_DELETED_AT_ONCE) {
+        revoke_batch(engine, batch, report).await;
+    }
+}
+
+/// Revokes what is licensed of a batch. A round that fails is repeated with a new licence, never on the old
+/// one: between two rounds another window of the request budget may have to be waited for.
+async fn revoke_batch(engine: &Engine, batch: &[Candidate<'_>], report: &mut PassReport) {
+    let mut failure = None;
+    for _ in 0..ROUNDS {
+        let turn = engine.exceptionless.turn().await;
+        let License { licensed, problems } = license(engine, batch).await;
+        let keys: Vec<ApiKey> = licensed.iter().map(|candidate| candidate.key.key.clone()).collect();
+        if keys.is_empty() {
+            report.retire_failures.extend(problems);
+            return;
+        }
+        match engine.exceptionless.delete_keys(turn, &keys).await {
+            Ok(deleted) => {
+                report.retire_failures.extend(problems);
+                return confirm(engine, licensed, deleted, report).await;
+            }
+            Err(error) => failure = Some((keys.len(), error)),
+        }
+    }
+    if let Some((keys, error)) = failure {
+        event::retire_failed(keys, &error);
+        report.retire_failures.push(event::chain(&error));
+    }
+}
+
+/// Counts what is gone. A key that was not found may be one that this user no longer sees, and in an
+/// emergency somebody waits to be told: such keys are asked themselves, which is free.
+async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, report: &mut PassReport) {
+    for Candidate { step, key, emergency, .. } in keys {
+        let target = &step.observed.target;
+        let doubtful = *emergency || deleted == Deleted::Unfound;
+        if doubtful && matches!(engine.exceptionless.key_works(&key.key).await, Ok(KeyCheck::Works)) {
+            let (name, key) = (target.project.full_name(), key.fingerprint);
+            report.retire_failures.push(format!(
+                "{name}: key {key} still works after it was deleted; Exceptionless may remember it for five \
+                 minutes, or the user may no longer delete it: ask again then, and look at its membership"
+            ));
+        } else {
+            event::key_retired(target, key, *emergency);
+            report.retired += 1;
+        }
+    }
+}
+
+/// In an emergency: the replaced key, if a person has made it theirs by editing its notes.
+fn taken_over(step: &Step) -> Option<String> {
+    let sight = step.observed.sight()?;
+    let replaced = sight.ours()?.api_key.as_ref()?;
+    let is_ours = sight.keys.iter().any(|own| own.key == *replaced);
+    let alive = matches!(sight.published, PublishedKey::Alive { .. });
+    (alive && !is_ours).then(|| {
+        let (name, key) = (step.observed.target.project.full_name(), replaced.fingerprint());
+        format!("{name}: the replaced key {key} is not ours to revoke, since its notes were edited; revoke it by hand")
+    })
+}
+
+/// The key that this pass has published, if it has; `None` where the outcome is uncertain, and what is
+/// uncertain revokes nothing.
+fn certain(project: &ProjectReport) -> Option<Option<ApiKey>> {
+    match &project.outcome {
+        Outcome::Published(publication, _) => Some(Some(publication.api_key.clone())),
+        Outcome::Held | Outcome::Enrolled(..) => Some(None),
+        Outcome::Failed(_) | Outcome::NotBegun | Outcome::Superseded => None,
+    }
+}
+
+/// What the secrets, read anew, say to a batch.
+struct License<'a, 'b> {
+    licensed: Vec<&'b Candidate<'a>>,
+    problems: Vec<String>,
+}
+
+/// Reads the secrets of a batch anew and keeps the keys that may be revoked by what they say now. What a
+/// later pass will decide is no problem, except in an emergency, when a person waits for the end of a key.
+async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License<'a, 'b> {
+    let reads = futures_util::stream::iter(batch)
+        .map(|candidate| async move { (candidate, engine.vault.read(candidate.path).await) })
+        .buffered(engine.concurrency)
+        .collect::<Vec<_>>()
+        .await;
+    let clocks = engine.clocks();
+    let mut license = License { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
+    for (candidate, read) in reads {
+        let target = &candidate.step.observed.target;
+        let name = target.project.full_name();
+        let published = match read {
+            Ok(Secret { state: SecretState::Ours(published), .. }) => Some(published),
+            Ok(_) => None,
+            Err(error) => {
+                license.problems.push(format!("{name}: {}", event::chain(&error)));
+                continue;
+            }
+        };
+        let may = published.is_some_and(|published| {
+            let alive = candidate.saw_alive(&published);
+            retire::may_revoke(&target.rule, &published, candidate.key, &clocks, alive, candidate.emergency)
+        });
+        if may {
+            license.licensed.push(candidate);
+        } else if candidate.emergency {
+            let key = candidate.key.fingerprint;
+            license.problems.push(format!(
+                "{name}: key {key} still works, because the secret changed meanwhile; repeat the emergency"
+            ));
+        }
+    }
+    license
+}
+
+impl Candidate<'_> {
+    /// Whether the key that is published now is one that this pass has seen alive: the one that it
+    /// verified and published itself, or the one that it found published and working.
+    fn saw_alive(&self, now: &Published) -> bool {
+        if self.published_now.is_some() {
+            return now.api_key.as_ref() == self.published_now;
+        }
+        let sight = self.step.observed.sight();
+        sight.is_some_and(|sight| {
+            matches!(sight.published, PublishedKey::Alive { .. })
+                && sight.ours().is_some_and(|seen| seen.api_key == now.api_key)
+        })
+    }
+}
