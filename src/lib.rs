@@ -49,7 +49,9 @@
 //! - **No secret without a type.** An [`ApiKey`](domain::key::ApiKey) prints as its fingerprint; passwords
 //!   and tokens are `SecretString`s; response bodies and URLs with keys end at the doors of the clients.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod engine;
 pub mod exceptionless;

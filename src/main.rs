@@ -1,3 +1,7 @@
 //! Keeps the API keys of Exceptionless projects fresh in HashiCorp Vault or OpenBao.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exceptionless_rotator::cli::main()
+}

@@ -1,0 +1,112 @@
+//! The command line, and the place where everything is put together.
+//!
+//! One file per command. A command gets what it needs from `setup`, does its work through the
+//! [`engine`](crate::engine), and returns an [`Exit`]; it never ends the process itself.
+
+mod check;
+mod completions;
+mod effective;
+mod exit;
+mod explain;
+mod plan;
+mod progress;
+mod projects;
+mod rotate;
+mod run;
+mod setup;
+mod status;
+mod survey;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+/// Keeps the API keys of Exceptionless projects fresh in HashiCorp Vault or OpenBao.
+#[derive(Debug, Parser)]
+#[command(name = "exceptionless-rotator", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 some project failed, 64 usage, 69 a server cannot be reached, \
+                        77 not permitted, 78 configuration."
+)]
+pub struct Cli {
+    /// The configuration file (TOML, YAML or JSON) [default: /etc/exceptionless-rotator/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: rotate on schedule until told to stop
+    Run,
+    /// Run one pass and exit: rotate what is due, retire what has served its overlap
+    Rotate(rotate::Options),
+    /// Show what a pass would do, with its request budget; write nothing
+    Plan(plan::Options),
+    /// Show every project: its key, age, next rotation, keys waiting for retirement, problems
+    Status(Report),
+    /// Show why a project is as it is, what comes next, and what blocks it
+    Explain(explain::Options),
+    /// Check the configuration, both servers, all rights, and the paths; name a remedy for each finding
+    Check(Report),
+    /// Show the effective configuration and where each value comes from; secrets are redacted
+    Config,
+    /// Print shell completions
+    Completions(completions::Options),
+    /// Print the man page
+    Man,
+}
+
+/// How a command prints its result.
+#[derive(Debug, Clone, Copy, Args)]
+struct Report {
+    /// The form of the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    #[value(alias = "text")]
+    Table,
+    /// One document, with stable names
+    Json,
+}
+
+/// Reads the command line, does what it says, and turns the end into an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, everything else is a mistake in the command line.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    cli.dispatch().unwrap_or_else(|failure| failure.report()).into()
+}
+
+impl Cli {
+    fn dispatch(self) -> Result<Exit, exit::Failure> {
+        let Self { config, command } = self;
+        let file = config.as_deref();
+        match command {
+            Command::Run => run::run(file),
+            Command::Rotate(options) => rotate::run(file, &options),
+            Command::Plan(options) => plan::run(file, &options),
+            Command::Status(report) => status::run(file, report.output),
+            Command::Explain(options) => explain::run(file, &options),
+            Command::Check(report) => check::run(file, report.output),
+            Command::Config => effective::run(file),
+            Command::Completions(options) => completions::run(&options),
+            Command::Man => completions::man(),
+        }
+    }
+}

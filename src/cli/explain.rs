@@ -1,0 +1,140 @@
+//! `explain`: why one project is as it is, what comes next and when, and what blocks it.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use crate::domain::policy::Policy;
+use crate::domain::secret::Published;
+use crate::engine::{Request, clock};
+use crate::plan::retire::Waiting;
+use crate::plan::world::State;
+use crate::plan::{Decision, Step};
+
+use super::exit::{Exit, Failure};
+use super::projects::patterns;
+use super::status::Row;
+use super::survey::{self, survey};
+use super::table::{print, print_json, relative, stamp};
+use super::{Output, setup};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The project: an id, a name, or a glob such as "Acme/*"
+    project: String,
+    #[command(flatten)]
+    report: super::Report,
+}
+
+pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
+    let request = Request { only: patterns(std::slice::from_ref(&options.project))?, ..Request::default() };
+    let (engine, _) = setup::command(file, true)?;
+    let survey = survey(&engine, &request)?;
+    let now = clock::now();
+    match options.report.output {
+        Output::Table => {
+            let texts: Vec<String> =
+                survey.plan.steps.iter().map(|step| story(&engine.policy, step, now)).collect();
+            print(&texts.join("\n"))?;
+        }
+        Output::Json => {
+            let explained = |step| Explained::new(&engine.policy, step, now);
+            print_json(&Document { projects: survey.plan.steps.iter().map(explained).collect() })?;
+        }
+    }
+    Ok(survey::exit(&survey))
+}
+
+/// The document that `explain --output json` prints.
+#[derive(Serialize)]
+struct Document {
+    projects: Vec<Explained>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    status: Row,
+    explanation: String,
+    schedule: String,
+    rule: String,
+}
+
+impl Explained {
+    fn new(policy: &Policy, step: &Step, now: DateTime<Utc>) -> Self {
+        Self {
+            status: Row::new(step, now),
+            explanation: step.decision.to_string(),
+            schedule: step.observed.target.rule.schedule.to_string(),
+            rule: rule(policy, step),
+        }
+    }
+}
+
+/// Which rule applies, and why.
+fn rule(policy: &Policy, step: &Step) -> String {
+    let project = &step.observed.target.project;
+    let found =
+        policy.overrides.iter().flat_map(|rule| &rule.matches).find(|pattern| pattern.matches(project));
+    match found {
+        Some(pattern) => format!("the [[override]] that matches {:?}", pattern.as_str()),
+        None => "[rotation]; no [[override]] matches".to_owned(),
+    }
+}
+
+fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
+    let target = &step.observed.target;
+    let mut lines = vec![
+        (
+            "rule",
+            format!(
+                "{}: {}, spread over {}, overlap {}",
+                rule(policy, step),
+                target.rule.schedule,
+                humantime::format_duration(target.rule.splay),
+                humantime::format_duration(target.rule.overlap)
+            ),
+        ),
+        ("path", target.place.as_ref().map_or_else(|_| "none".to_owned(), ToString::to_string)),
+        (
+            "published",
+            match (&step.observed.state, step.observed.ours()) {
+                (State::Suspended | State::Unseen(_), _) => "not looked at".to_owned(),
+                (State::Seen(_), None) => "nothing of ours".to_owned(),
+                (State::Seen(_), Some(ours)) => published(ours, now),
+            },
+        ),
+    ];
+    for path in &step.moved {
+        lines.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
+    }
+    for Waiting { key, since, deadline, pinned } in &step.waiting {
+        let (key, since, end, soon) =
+            (key.fingerprint, stamp(*since), stamp(*deadline), relative(*deadline, now));
+        let fate = match pinned {
+            true => "kept, since another secret may publish it".to_owned(),
+            false => format!("revoked after {end}, {soon}"),
+        };
+        let text = format!("key {key} counts as old since {since}; {fate}");
+        lines.push(("retiring", text));
+    }
+    let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
+    lines.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
+    if let Some(next) = step.next_rotation_at {
+        lines.push(("next", format!("due by the schedule at {}, {}", stamp(next), relative(next, now))));
+    }
+    let name = format!("{} ({})\n", target.project.full_name(), target.project.id);
+    name + &lines.into_iter().map(|(word, text)| format!("  {word:<10} {text}\n")).collect::<String>()
+}
+
+fn published(ours: &Published, now: DateTime<Utc>) -> String {
+    let key =
+        ours.api_key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key {}", key.fingerprint()));
+    let rotated = ours.rotated_at.map_or_else(
+        || "at an unknown time".to_owned(),
+        |time| format!("{}, {}", stamp(time), relative(time, now)),
+    );
+    format!("{key}, version {}, rotated {rotated}", ours.version)
+}

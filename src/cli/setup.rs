@@ -1,0 +1,54 @@
+//! From the command line's file name to an engine: the composition root.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigError, Loaded};
+use crate::daemon::telemetry::{self, Stream};
+use crate::engine::{Engine, clock};
+use crate::exceptionless::ExceptionlessClient;
+use crate::vault::VaultStore;
+
+use super::exit::Failure;
+
+/// Reads the configuration from the file and this process's environment.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and passed on")]
+pub(super) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    Config::load(file, std::env::vars(), clock::now())
+}
+
+/// Reads the configuration, begins to log on standard error, and connects to nothing yet. `quiet` is for
+/// commands whose output a person reads.
+pub(super) fn command(file: Option<&Path>, quiet: bool) -> Result<(Engine, Loaded), Failure> {
+    let loaded = load(file)?;
+    telemetry::install(&loaded.config.log, Stream::Stderr, quiet);
+    warn(&loaded.warnings);
+    Ok((engine(&loaded.config)?, loaded))
+}
+
+/// Both clients and the policy.
+pub(super) fn engine(config: &Config) -> Result<Engine, Failure> {
+    Ok(Engine {
+        exceptionless: ExceptionlessClient::new(&config.exceptionless)?,
+        vault: VaultStore::new(&config.vault, config.policy.instance.clone())?,
+        policy: Arc::new(config.policy.clone()),
+        concurrency: config.pace.concurrency,
+        progress: watch::Sender::default(),
+    })
+}
+
+/// Says what is legal but unwise.
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(event = "config.unwise", "{warning}");
+    }
+}
+
+/// The runtime. Two threads keep two slow connections from holding each other up; the work is waiting,
+/// not computing, so more would only cost memory.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

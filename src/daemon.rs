@@ -1,0 +1,198 @@
+//! The reconcile loop.
+//!
+//! Everything that may start a pass (the clockwork, a signal, the start itself) only *activates* the
+//! loop, and an activation carries nothing: the loop asks what is due and looks at everything. So passes
+//! never overlap, activations that arrive during a pass collapse into one, and a missed tick costs
+//! nothing, because due times are compared with `<=` and not waited for by a timer.
+//!
+//! What a server says never ends the daemon: a wrong password or a sealed Vault is logged, loudly, and
+//! tried again later. A daemon that gives up over night is found in the morning with every key overdue.
+
+pub mod clockwork;
+pub mod notify;
+pub mod signals;
+pub mod telemetry;
+
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::config::Pace;
+use crate::engine::{Engine, PassError, Request, clock, event};
+
+use clockwork::Clockwork;
+use signals::Signals;
+
+/// The first pause after a pass in which something failed. It doubles with each further one, up to
+/// `reconcile_every`: soon enough to heal a hiccup, and never a hammer.
+const FIRST_RETRY: Duration = Duration::from_secs(10);
+
+/// How long a pass may go on after the order to stop. What is cut off then is what a crash would cut
+/// off, and the next pass finishes it. Kubernetes kills after 30 seconds.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// How often a pass that is under way looks whether the Vault token is due for renewal.
+const RENEWAL_CHECK: Duration = Duration::from_secs(5);
+
+/// How long the clockwork may be silent before the loop wakes by itself.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What a configuration makes of the daemon.
+pub struct Setup {
+    /// Both servers and the policy.
+    pub engine: Engine,
+    /// How often to look.
+    pub pace: Pace,
+}
+
+/// When the next pass is to begin.
+struct Wake {
+    /// By the clock on the wall, which goes on while the machine sleeps.
+    at: DateTime<Utc>,
+    /// At the latest, whatever happens to that clock.
+    no_later: Instant,
+    failures: u32,
+}
+
+/// Runs until it is told to stop. `reload` reads the configuration anew; when it fails, it has said why,
+/// and the old one stays.
+///
+/// # Errors
+///
+/// Fails only when signals cannot be caught or the clockwork cannot be started.
+pub async fn run(mut setup: Setup, reload: impl Fn() -> Option<Setup>) -> std::io::Result<()> {
+    let signals = Signals::catch()?;
+    let mut clockwork = Clockwork::start().await.map_err(std::io::Error::other)?;
+    let mut wake = Wake::now();
+    tracing::info!(event = "daemon.started", version = env!("CARGO_PKG_VERSION"), "started");
+    notify::ready("started");
+
+    while !signals.stop.is_cancelled() {
+        if wake.is_due() {
+            pass(&setup, &signals, &mut wake).await;
+            continue;
+        }
+        tokio::select! {
+            () = signals.stop.cancelled() => {}
+            () = signals.now.notified() => wake = Wake::now(),
+            () = signals.reload.notified() => {
+                notify::reloading();
+                if let Some(fresh) = reload() {
+                    setup = fresh;
+                    wake = Wake::now();
+                    tracing::info!(event = "daemon.reloaded", "the configuration was read anew");
+                }
+                notify::ready("configuration read");
+            }
+            () = clockwork.tick() => keep_alive(&setup.engine).await,
+            () = tokio::time::sleep(SILENCE) => {
+                tracing::warn!(event = "daemon.clockwork_silent", "the scheduler gave no tick for {SILENCE:?}; going on without it");
+            }
+        }
+    }
+    notify::stopping();
+    tracing::info!(event = "daemon.stopped", "stopped");
+    Ok(())
+}
+
+/// One pass, and what it means for the next.
+async fn pass(setup: &Setup, signals: &Signals, wake: &mut Wake) {
+    let request = Request::default();
+    let pass = setup.engine.pass(&request, &signals.stop);
+    let overdue = async {
+        signals.stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    // A pass may wait for the request budget longer than a token lives.
+    let renewals = async {
+        loop {
+            keep_alive(&setup.engine).await;
+            tokio::time::sleep(RENEWAL_CHECK).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = pass => ended,
+        never = renewals => never,
+        () = overdue => {
+            tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
+            return;
+        }
+    };
+    let every = setup.pace.reconcile_every;
+    match ended {
+        Ok(report) => {
+            notify::status(&format!(
+                "{} projects, {} published, {} retired, {} with problems in the last pass",
+                report.projects.len(),
+                report.published(),
+                report.retired,
+                report.failed(),
+            ));
+            if report.wants_retry() {
+                wake.after_failure(every);
+            } else {
+                wake.after_success(every);
+            }
+            // What is due for the others does not wait for the one that failed.
+            wake.no_later_than(report.wake_at);
+        }
+        Err(error) => {
+            report_failed_pass(&error);
+            wake.after_failure(every);
+        }
+    }
+    let next_in = wake.at - clock::now();
+    tracing::debug!(event = "daemon.sleeping", next_pass = %wake.at, "next pass in {} s", next_in.num_seconds());
+}
+
+fn report_failed_pass(error: &PassError) {
+    let error = event::chain(error);
+    notify::status(&format!("the last pass failed: {error}"));
+    tracing::error!(event = "pass.failed", error, "the pass failed: {error}");
+}
+
+/// A token that only passes renewed could die between two of them.
+async fn keep_alive(engine: &Engine) {
+    if let Err(error) = engine.vault.renew_if_due().await {
+        let error = event::chain(&error);
+        tracing::warn!(
+            event = "vault.renewal_failed",
+            error,
+            "the Vault token could not be renewed: {error}"
+        );
+    }
+}
+
+impl Wake {
+    fn now() -> Self {
+        Self { at: clock::now(), no_later: Instant::now(), failures: 0 }
+    }
+
+    fn is_due(&self) -> bool {
+        clock::now() >= self.at || Instant::now() >= self.no_later
+    }
+
+    fn after_success(&mut self, every: Duration) {
+        self.failures = 0;
+        self.sleep(every);
+    }
+
+    fn no_later_than(&mut self, time: Option<DateTime<Utc>>) {
+        // Never at once: a deadline that has just passed was seen by this pass already. Schedules name whole
+        // seconds, and the next one is not missed because this pass ended in the middle of the last.
+        let soonest = (clock::now() + TimeDelta::seconds(1)).trunc_subsecs(0);
+        self.at = time.map_or(self.at, |time| self.at.min(time.max(soonest)));
+    }
+
+    fn after_failure(&mut self, every: Duration) {
+        let pause = FIRST_RETRY.saturating_mul(2u32.saturating_pow(self.failures)).min(every);
+        self.failures = self.failures.saturating_add(1);
+        self.sleep(pause);
+    }
+
+    fn sleep(&mut self, pause: Duration) {
+        self.at = clock::now() + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
+        self.no_later = Instant::now() + pause;
+    }
+}
