@@ -1,0 +1,135 @@
+//! The moment a fault meets a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{Fault, Kind, altered};
+use crate::answer::{Answer, Rendered};
+use crate::request::Request;
+use crate::server::{Shared, handled};
+use crate::wire::{self, Body};
+
+const PAGE: &str =
+    "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>";
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+pub(crate) struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a fault dropped the connection")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// Lets the request take effect or not, as the fault says, and makes the answer the fault wants.
+pub(crate) async fn strike(
+    shared: Arc<Shared>,
+    request: Arc<Request>,
+    fault: Fault,
+) -> Result<Response<Body>, Lost> {
+    let Fault { applied, kind, .. } = fault;
+    let real = if applied || kind.alters() {
+        handled(&shared, &request, None).await
+    } else {
+        match &kind {
+            Kind::Status(status) => handled(&shared, &request, Some(code(*status))).await,
+            Kind::Slow(time) => late(&shared, &request, *time).await?,
+            _ => plain(StatusCode::OK, "text/plain", ""),
+        }
+    };
+    let problem = |answer: Answer| answer.render(&request.method, &request.path, request.accepts_json());
+    let (answer, body): (Rendered, MakeBody) = match kind {
+        Kind::Drop => return Err(Lost),
+        Kind::Hang(time) => {
+            sleep(time).await;
+            return Err(Lost);
+        }
+        Kind::Slow(time) if applied => {
+            sleep(time).await;
+            (real, whole())
+        }
+        Kind::Slow(_) => (real, whole()),
+        Kind::Status(status) if applied => (problem(Answer::bare_problem(code(status))), whole()),
+        Kind::Status(_) => (real, whole()),
+        Kind::TooManyRequests => (problem(Answer::bare_problem(StatusCode::TOO_MANY_REQUESTS)), whole()),
+        Kind::LoginFailed => (problem(login_failed()), whole()),
+        Kind::Starting => (problem(starting()), whole()),
+        Kind::Html => (plain(StatusCode::OK, "text/html; charset=utf-8", PAGE), whole()),
+        Kind::Redirect(to) => (redirect(&to), whole()),
+        Kind::HugeBody(length) => {
+            let answer = plain(StatusCode::OK, "application/json; charset=utf-8", "");
+            (answer, Box::new(move |_| Body::huge(length)))
+        }
+        Kind::Drip(interval) => (real, Box::new(move |bytes| Body::drip(bytes, interval))),
+        Kind::CutJson => (altered::cut(real), whole()),
+        Kind::ShortBody => {
+            (altered::declare_length(real), Box::new(|bytes| Body::broken(altered::half(&bytes))))
+        }
+        Kind::ContentType(value) => (altered::relabel(real, &value), whole()),
+        Kind::WrongProject { project_id, organization_id, scopes } => {
+            let claims = [
+                ("project_id", project_id.map(Value::from)),
+                ("organization_id", organization_id.map(Value::from)),
+                ("scopes", scopes.map(Value::from)),
+            ];
+            (altered::claim(real, claims), whole())
+        }
+        Kind::ShortListing(missing) => (altered::shorten(real, missing), whole()),
+    };
+    Ok(wire::response(&shared, &request, answer, body))
+}
+
+/// How the bytes of an answer become a body.
+type MakeBody = Box<dyn FnOnce(Bytes) -> Body + Send>;
+
+fn whole() -> MakeBody {
+    Box::new(Body::whole)
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// In a task of its own: a client that gives up does not stop what the server has begun.
+async fn late(shared: &Arc<Shared>, request: &Arc<Request>, time: Duration) -> Result<Rendered, Lost> {
+    let (shared, request) = (Arc::clone(shared), Arc::clone(request));
+    let task = tokio::spawn(async move {
+        sleep(time).await;
+        handled(&shared, &request, None).await
+    });
+    task.await.map_err(|_| Lost)
+}
+
+fn login_failed() -> Answer {
+    Answer::problem(StatusCode::UNAUTHORIZED, "Login failed.")
+}
+
+fn starting() -> Answer {
+    Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        .with(RETRY_AFTER, HeaderValue::from_static("10"))
+}
+
+fn redirect(to: &str) -> Rendered {
+    let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "text/plain", "");
+    if let Ok(to) = HeaderValue::from_str(to) {
+        answer.headers.insert(LOCATION, to);
+    }
+    answer
+}
+
+fn plain(status: StatusCode, content_type: &'static str, body: &'static str) -> Rendered {
+    Rendered {
+        status,
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]),
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}

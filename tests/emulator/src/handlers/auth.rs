@@ -1,0 +1,110 @@
+//! Login, logout and the question who one is (contract 1.5).
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::Call;
+use super::body::Members;
+use crate::answer::Answer;
+use crate::identity::Identity;
+use crate::pipeline::Outcome;
+use crate::state::State;
+use crate::views::UserView;
+
+const ATTEMPTS_PER_EMAIL: u32 = 5;
+const ATTEMPTS_PER_ADDRESS: u32 = 15;
+
+/// Attempts are counted before the password is looked at; the gap between the two is what lets a burst of good
+/// logins lock itself out.
+pub(super) fn login(call: Call<'_>) -> Outcome {
+    let credentials = match Credentials::of(&call) {
+        Ok(credentials) => credentials,
+        Err(refusal) => return refusal.into(),
+    };
+    let now = call.state.now();
+    let by_email = call.state.attempts.add(&credentials.email_key(), now);
+    let by_address = call.state.attempts.add(&credentials.address_key(), now);
+    if by_email > ATTEMPTS_PER_EMAIL || by_address > ATTEMPTS_PER_ADDRESS {
+        return Answer::problem(StatusCode::UNAUTHORIZED, "Login denied.").into();
+    }
+    let gap = call.state.switches.login_gap;
+    if gap.is_zero() {
+        return credentials.check(call.state).into();
+    }
+    Outcome::Paused(gap, Box::new(move |state| credentials.check(state)))
+}
+
+struct Credentials {
+    email: String,
+    password: String,
+    address: String,
+}
+
+impl Credentials {
+    fn of(call: &Call<'_>) -> Result<Self, Answer> {
+        let invalid =
+            |field| Answer::invalid(StatusCode::UNPROCESSABLE_ENTITY, field, "The field is invalid.");
+        let members = Members::required(call.request)?;
+        let email = members.text("email")?.required_if_present()?.unwrap_or_default();
+        let password = members.text("password")?.required_if_present()?.unwrap_or_default();
+        let invitation = members.text("invite_token")?.nullable();
+        if email.trim().is_empty() {
+            return Err(invalid("email"));
+        }
+        if !(6..=100).contains(&password.chars().count()) {
+            return Err(invalid("password"));
+        }
+        if invitation.is_some_and(|token| token.chars().count() != 40) {
+            return Err(invalid("invite_token"));
+        }
+        Ok(Self { email, password, address: call.request.client_address() })
+    }
+
+    fn check(&self, state: &mut State) -> Answer {
+        let failed = || Answer::problem(StatusCode::UNAUTHORIZED, "Login failed.");
+        // An exception while the user is loaded looks like a wrong password (contract 1.5).
+        if state.switches.elasticsearch_down {
+            return failed();
+        }
+        let known = state.users.iter().find(|user| user.is_called(&self.email));
+        let Some(user) = known.filter(|user| user.active && user.password == self.password) else {
+            return failed();
+        };
+        let user_id = user.id.clone();
+        state.attempts.forget(&self.email_key());
+        state.attempts.take_back_one(&self.address_key());
+        let login = state.login(&user_id);
+        Answer::json(StatusCode::OK, json!({ "token": login.id }))
+    }
+
+    fn email_key(&self) -> String {
+        format!("email:{}", self.email.trim().to_lowercase())
+    }
+
+    fn address_key(&self) -> String {
+        format!("address:{}", self.address)
+    }
+}
+
+pub(super) fn logout(call: Call<'_>) -> Answer {
+    match call.identity {
+        Identity::User { login: Some(id), .. } => {
+            call.state.end_login(&id);
+            Answer::empty(StatusCode::OK)
+        }
+        Identity::Key { owner: Some(_), .. } => {
+            Answer::problem(StatusCode::FORBIDDEN, "Logout not supported for current user access token")
+        }
+        Identity::User { login: None, .. } | Identity::Key { owner: None, .. } | Identity::Anonymous => {
+            Answer::problem(StatusCode::FORBIDDEN, "Logout not supported")
+        }
+    }
+}
+
+/// An API key may hold the role `user` without there being a user: 401, though it was counted (contract 1.4).
+pub(super) fn me(call: &Call<'_>) -> Answer {
+    match call.identity.user(call.state) {
+        Some(user) => Answer::json(StatusCode::OK, UserView(user.clone())),
+        None => Answer::bare_problem(StatusCode::UNAUTHORIZED),
+    }
+}
