@@ -1,0 +1,89 @@
+//! Mistakes on the command line, and the help against them.
+
+use std::collections::BTreeSet;
+
+use super::{Refusal, UNAVAILABLE, USAGE, nobody, quoted};
+use crate::support::process::Ended;
+use crate::support::rig::Rig;
+
+async fn misused(arguments: &[&str], words: &[&str]) {
+    let rig = Rig::new().await;
+    let ended = rig.run(arguments).await;
+    Refusal::of(&rig, ended).await.says(USAGE, words);
+    assert_eq!(rig.emulator.requests().total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_flag_is_a_mistake_in_usage() {
+    misused(&["rotate", "--projekt", "x"], &["'--projekt'", "'--project'", "--help"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_command_is_a_mistake_in_usage() {
+    misused(&["rotat"], &["'rotat'", "'rotate'", "--help"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_form_of_output_is_a_mistake_in_usage() {
+    misused(&["status", "--output", "xml"], &["'xml'", "json", "--help"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_projects_and_all_of_them_exclude_each_other() {
+    misused(&["rotate", "--all", "--project", "x"], &["--all", "--project", "cannot be used"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_that_is_no_glob_is_a_mistake_in_usage() {
+    misused(&["rotate", "--project", "[a"], &["the project \"[a\" is not a glob", "write [[]"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_emergency_wants_to_know_whose_keys() {
+    misused(&["rotate", "--revoke-previous-now"], &["--revoke-previous-now", "--project", "--all"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_nothing_matches_is_a_mistake_in_usage() {
+    for command in [["rotate", "--project", "no-such"].as_slice(), &["explain", "no-such"]] {
+        let rig = Rig::new().await;
+        let ended = rig.run(command).await;
+        Refusal::of(&rig, ended).await.says(USAGE, &["no-such", "exceptionless-rotator status"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_needs_a_server_ends_alike_without_it() {
+    let mut rig = Rig::new().await;
+    rig.set("vault", "address", &quoted(&nobody()));
+    let mut messages = BTreeSet::new();
+    for command in [
+        ["rotate"].as_slice(),
+        &["rotate", "--all"],
+        &["plan", "--output=json"],
+        &["plan"],
+        &["status", "--output=json"],
+        &["status"],
+        &["explain", "x", "--output=json"],
+        &["explain", "x"],
+    ] {
+        let ended = rig.run(command).await;
+        let refusal = Refusal::of(&rig, ended).await.says(UNAVAILABLE, &["check vault.address"]);
+        messages.insert(refusal.message);
+    }
+    assert_eq!(messages.len(), 1, "{messages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_helps() {
+    let rig = Rig::new().await;
+    let commands = ["run", "rotate", "plan", "status", "explain", "check", "config", "completions", "man"];
+    for command in commands.map(|command| vec![command, "--help"]).into_iter().chain([vec!["--help"]]) {
+        let Ended { code, stdout, stderr } = rig.run(&command).await;
+        assert_eq!((code, stderr.as_str()), (0, ""), "{command:?}");
+        assert!(stdout.contains("Usage: exceptionless-rotator"), "{command:?}: {stdout}");
+    }
+    let Ended { code, stdout, .. } = rig.run(&["help"]).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains("Exit codes: "), "{stdout}");
+}

