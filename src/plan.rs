@@ -333,10 +333,10 @@ impl Step {
             .into_iter()
             .flat_map(|sight| unlisted(sight).map(|key| enrolment(&self.observed.target, key)));
         let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.deadline);
-        // The earliest clock judges these, and it is known to the second only.
-        let lag = clocks.ours - clocks.earliest() + TimeDelta::seconds(1);
-        let judged =
-            enrolments.chain(deadlines).filter(|time| *time > clocks.earliest()).map(|time| time + lag);
+        let judged = enrolments
+            .chain(deadlines)
+            .filter(|time| *time > clocks.earliest())
+            .map(|time| time + lag(clocks));
         judged.chain(self.next_rotation_at).min()
     }
 }
