@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::Settings;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::support::audit::audit;
 use crate::support::bao::Bao;
 use crate::support::lossy::Lossy;
-use crate::support::patience;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
+use crate::support::{patience, proof};
 
 /// Rotates this often, and keeps old keys for a second.
 fn hasten(rig: &mut Rig, schedule: &str) {
@@ -218,8 +219,9 @@ async fn a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_i
         Settings { latency: Duration::from_millis(20), organizations: 1, projects: 3, ..Settings::default() };
     let mut rig = Rig::with(settings).await;
     hasten(&mut rig, "* * * * * *");
+    rig.corner.keep_versions().await;
     let mut moments = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..proof::rounds(20, 200) {
         let mut daemon = rig.daemon();
         let random = u64::from(uuid::Uuid::now_v7().as_bytes()[15]) * 6;
         moments.push(random);
@@ -228,6 +230,18 @@ async fn a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_i
     }
     println!("killed after {moments:?} ms");
     converges(&mut rig).await;
+    let audit = audit(&rig, TimeDelta::seconds(1)).await;
+    assert!(audit.breaches.is_empty(), "{audit:?}");
+    proof::record(
+        "random kills",
+        &format!(
+            "{} kills, {} publications, {} revocations, {} breaches.",
+            moments.len(),
+            audit.publications,
+            audit.revocations,
+            audit.breaches.len()
+        ),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

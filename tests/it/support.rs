@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+pub mod audit;
 pub mod bao;
 pub mod lossy;
 pub mod process;
+pub mod proof;
 pub mod rig;
 pub mod stand_in;
 

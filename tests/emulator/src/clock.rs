@@ -48,10 +48,11 @@ impl Clock {
     }
 }
 
+/// The machine's present, whatever the server's clock shows.
 #[allow(
     clippy::disallowed_methods,
     reason = "the emulator is a server of its own; this is where its time comes from"
 )]
-fn wall_clock() -> DateTime<Utc> {
+pub(crate) fn wall_clock() -> DateTime<Utc> {
     Utc::now()
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::faults::{Fault, Kind};
 use crate::server::{self, Shared};
 use crate::settings::{Settings, Switches};
-use crate::state::{Organization, Project, Requests, Seen, State, Token, delta};
+use crate::state::{Organization, Project, Requests, Revocation, Seen, State, Token, delta};
 
 /// A running emulator. Dropping it stops it and closes its connections.
 ///
@@ -198,6 +198,11 @@ impl Emulator {
     /// Deletes a key. Tells whether there was one.
     pub fn delete_key(&self, key: &str) -> bool {
         self.state(|state| state.delete_key(key))
+    }
+
+    /// Every key that was deleted through the API, in order.
+    pub fn revocations(&self) -> Vec<Revocation> {
+        self.state(|state| state.revocations().to_vec())
     }
 
     /// A client key as a person makes it in the web pages.

@@ -42,7 +42,7 @@ pub use clock::Clock;
 pub use emulator::Emulator;
 pub use faults::{Fault, Kind};
 pub use settings::{Settings, Switches};
-pub use state::{Login, Organization, Project, Requests, Seen, State, Token, User};
+pub use state::{Login, Organization, Project, Requests, Revocation, Seen, State, Token, User};
 
 /// The user of the rotator: a member of every organization.
 pub const EMAIL: &str = "rotator@example.test";

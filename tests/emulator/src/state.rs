@@ -21,13 +21,13 @@ use hyper::header::HeaderValue;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_clock};
 use crate::date;
 use crate::faults::{Fault, Faults};
 use crate::request::Request;
 use crate::settings::{Settings, Switches};
 pub(crate) use gauge::Presence;
-pub use model::{Login, Organization, Project, Token, User};
+pub use model::{Login, Organization, Project, Revocation, Token, User};
 pub(crate) use projects::Projects;
 pub(crate) use requests::Counters;
 pub use requests::{Requests, Seen};
@@ -69,6 +69,7 @@ pub struct State {
     pub(crate) counters: Counters,
     pub(crate) faults: Faults,
     recently_deleted: HashMap<String, (Arc<Token>, DateTime<Utc>)>,
+    revocations: Vec<Revocation>,
     secrets: Vec<String>,
     date_header: (i64, HeaderValue),
 }
@@ -90,6 +91,7 @@ impl State {
             counters: Counters::default(),
             faults: Faults::default(),
             recently_deleted: HashMap::new(),
+            revocations: Vec::new(),
             secrets: Vec::new(),
             date_header: (i64::MIN, HeaderValue::from_static("")),
         };
@@ -267,6 +269,19 @@ impl State {
             self.recently_deleted.insert(id.to_owned(), (token, now));
         }
         true
+    }
+
+    /// Deletes a key because the API was asked to.
+    pub(crate) fn revoke(&mut self, token: &Arc<Token>) {
+        if self.delete_key(&token.id) {
+            self.revocations.push(Revocation { key: Token::clone(token), at: wall_clock() });
+        }
+    }
+
+    /// Every key that was deleted through the API, in order; those that a person, a job or the end of a project
+    /// took are not among them.
+    pub fn revocations(&self) -> &[Revocation] {
+        &self.revocations
     }
 
     /// Gives a user a new password, which ends every session and removes every key of that person (contract 1.5).

@@ -198,6 +198,12 @@ impl Corner<'_> {
             .replace("exceptionless/", &format!("{FOLDER}/"))
     }
 
+    /// Keeps every version of every secret, and not the last ten.
+    pub async fn keep_versions(&self) {
+        let body = json!({"max_versions": 100_000});
+        self.bao.root("POST", &format!("{}/config", self.mount), body).await;
+    }
+
     /// Changes what the rotator may do.
     pub async fn amend_policy(&self, amend: impl FnOnce(&str) -> String) {
         let path = format!("sys/policies/acl/{}", self.mount);

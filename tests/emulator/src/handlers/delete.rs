@@ -47,7 +47,7 @@ pub(super) fn delete(call: Call<'_>) -> Answer {
         return Answer::not_found("No tokens found.");
     }
     for token in &deletable {
-        call.state.delete_key(&token.id);
+        call.state.revoke(token);
         call.state.counters.sums.tokens_deleted += 1;
     }
     if missing.is_empty() && denied.is_empty() {

@@ -153,3 +153,12 @@ pub struct Login {
     /// Three calendar months later; never extended.
     pub expires: DateTime<Utc>,
 }
+
+/// A key that was deleted through the API.
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    /// The key as it was.
+    pub key: Token,
+    /// When, by the machine's clock, not the server's.
+    pub at: DateTime<Utc>,
+}

@@ -33,6 +33,9 @@ async fn a_batch_of_known_keys_is_accepted_and_gone() {
     assert_eq!(reply.text, r#"{"workers":[]}"#);
     assert_eq!(server.verify(&a).await, 401);
     assert_eq!(server.verify(&b).await, 401);
+    let revoked: Vec<_> =
+        server.emulator.revocations().into_iter().map(|revocation| revocation.key.id).collect();
+    assert_eq!(revoked, [&*a, &*b]);
     let again = server.delete(&[&a, &b]).await;
     assert_eq!((again.status.as_u16(), again.title()), (404, "No tokens found.".to_owned()));
 }

@@ -1,0 +1,37 @@
+//! Proofs: tests whose findings are kept in `docs/reliability.md`, a part of it each.
+//!
+//! `RELIABILITY` names the document. A test that finds it set does its whole proof and writes down what it found;
+//! without it, as in `make test`, the same test is short and only prints.
+
+use std::sync::Mutex;
+
+/// The parts of the document are written one at a time.
+static DOCUMENT: Mutex<()> = Mutex::new(());
+
+/// How often to repeat: the long number in the whole proof.
+pub fn rounds(short: usize, long: usize) -> usize {
+    if std::env::var_os("RELIABILITY").is_some() { long } else { short }
+}
+
+/// Prints what was found, and in the whole proof puts it in its part of the document.
+pub fn record(part: &str, findings: &str) {
+    println!("{findings}");
+    let Ok(file) = std::env::var("RELIABILITY") else { return };
+    let _alone = DOCUMENT.lock().unwrap();
+    let document = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, replaced(&document, part, findings)).unwrap();
+}
+
+/// The document with this part, which it must have, made anew.
+fn replaced(document: &str, part: &str, findings: &str) -> String {
+    let (begin, end) = (format!("<!-- {part} -->\n"), format!("<!-- end of {part} -->"));
+    let (before, rest) = document.split_once(&begin).expect("the document has this part");
+    let (_, after) = rest.split_once(&end).expect("the part has an end");
+    format!("{before}{begin}\n{}\n\n{end}{after}", findings.trim())
+}
+
+#[test]
+fn only_the_part_itself_is_made_anew() {
+    let document = "a\n<!-- x -->\nold\n<!-- end of x -->\nb\n";
+    assert_eq!(replaced(document, "x", "new\n"), "a\n<!-- x -->\n\nnew\n\n<!-- end of x -->\nb\n");
+}
