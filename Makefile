@@ -38,7 +38,7 @@ audit: $(TOOLS)/bin/cargo-deny ## Licences, sources, and crates that must not be
 
 .PHONY: kill-matrix
 kill-matrix: tools ## End the process before and after every request; the next passes repair it (docs/reliability.md)
-	$(PROOF) --features kill-points -- kill:: --nocapture
+	$(PROOF) --features kill-points -- kill:: panics:: --nocapture
 
 .PHONY: histories
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)

@@ -20,9 +20,10 @@ mod retire;
 mod tidy;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -208,7 +209,11 @@ impl Engine {
         let attempt = Attempt { engine: self, step, path, secret };
         let outcome = match forbidden {
             Some(failure) => Outcome::Failed(failure),
-            None => attempt.run().await,
+            // What a mistake of ours does to one project must not end the pass of the others.
+            None => AssertUnwindSafe(attempt.run())
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Outcome::Failed(Failure::Panicked)),
         };
         if let Outcome::Failed(failure) = &outcome {
             event::project_failed(&step.observed.target, failure);

@@ -4,8 +4,9 @@
 //! So the doors are the places, and no other code knows of them. The feature `kill-points` compiles them in;
 //! without it the macro is nothing at all.
 //!
-//! `KILL_AT=vault.publish.after:2` ends the process when it reaches that point for the second time;
-//! `KILL_POINTS=FILE` appends the name of each point that is reached to a file.
+//! `KILL_AT=vault.publish.after:2` ends the process when it reaches that point for the second time; `PANIC_AT` makes it
+//! panic there, with the message in `PANIC_MESSAGE`; `KILL_POINTS=FILE` appends the name of each point that is reached
+//! to a file.
 
 /// Marks a place, as `kill_point!("vault", operation, "before")`.
 macro_rules! kill_point {
@@ -27,6 +28,8 @@ pub(crate) fn reach(point: &str) {
 
     #[expect(clippy::disallowed_methods, reason = "a test speaks to the process through its environment")]
     let (kill_at, file) = (std::env::var("KILL_AT").ok(), std::env::var_os("KILL_POINTS"));
+    #[expect(clippy::disallowed_methods, reason = "the same")]
+    let (panic_at, message) = (std::env::var("PANIC_AT").ok(), std::env::var("PANIC_MESSAGE").ok());
     let mut reached = REACHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let times = reached.get_or_insert_default().entry(point.to_owned()).or_default();
     *times += 1;
@@ -35,7 +38,10 @@ pub(crate) fn reach(point: &str) {
     {
         let _ = writeln!(file, "{point}:{times}");
     }
-    if kill_at.is_some_and(|wanted| wanted == format!("{point}:{times}")) {
+    let here = Some(format!("{point}:{times}"));
+    drop(reached);
+    if kill_at == here {
         std::process::abort();
     }
+    assert!(panic_at != here, "{}", message.unwrap_or_default());
 }

@@ -29,6 +29,7 @@
 //!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets
 //!
 //!   tls                    the one provider of cryptography, below both clients
+//!   process                no core dump, no secret in a panic or in freed memory
 //! ```
 //!
 //! Follow a key: [`engine`]'s attempt mints it, checks to what it is bound, verifies that it works, and
@@ -57,5 +58,6 @@ pub mod engine;
 pub mod exceptionless;
 mod kill_point;
 pub mod plan;
+pub mod process;
 pub mod tls;
 pub mod vault;

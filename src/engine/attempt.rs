@@ -110,6 +110,12 @@ pub enum Failure {
     /// The write may or may not have happened, and reading back did not tell.
     #[error("whether the secret was written could not be learned; the next pass finds out")]
     PublishLost(#[source] VaultError),
+    /// A mistake in this program.
+    #[error(
+        "an error in the rotator itself ended the attempt; the log says where (process.panicked): please report it; the \
+         old key stays published, and the next pass tries again"
+    )]
+    Panicked,
     /// The Vault policy does not let us write, which was asked before anything was minted.
     #[error(
         "the Vault policy does not allow {missing:?} on {path}; add it to the policy (see config/vault-policy.hcl); no key was minted"
@@ -372,7 +378,8 @@ impl Failure {
             | Self::TooSlow(_)
             | Self::Clocks
             | Self::Overtaken
-            | Self::PublishLost(_) => false,
+            | Self::PublishLost(_)
+            | Self::Panicked => false,
         }
     }
 }

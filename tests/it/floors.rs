@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use exceptionless_rotator::engine::event::EVENTS;
 
 /// What each module may import, besides itself. Modules on one floor do not know each other.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("tls", &[]),
     ("kill_point", &[]),
+    ("process", &[]),
     ("config", &["domain"]),
     ("plan", &["domain"]),
     ("exceptionless", &["domain", "config", "plan", "tls", "kill_point"]),

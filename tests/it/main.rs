@@ -13,6 +13,8 @@ mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]
 mod kill;
+#[cfg(feature = "kill-points")]
+mod panics;
 mod recovery;
 mod rotation;
 mod scale;
