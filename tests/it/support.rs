@@ -11,6 +11,8 @@ pub mod process;
 pub mod proof;
 pub mod rig;
 pub mod stand_in;
+#[cfg(feature = "system")]
+pub mod times;
 
 /// Waits until something is true, for as long as a busy machine may need.
 pub async fn patience(what: &str, mut done: impl AsyncFnMut() -> bool) {
