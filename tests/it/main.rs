@@ -17,5 +17,7 @@ mod recovery;
 mod rotation;
 mod scale;
 mod secrecy;
+#[cfg(feature = "system")]
+mod soak;
 mod support;
 mod vault;
