@@ -1,7 +1,7 @@
 """A reader that trusts the promise of the secret: python3 reader.py SETTINGS
 
-It reads each project's secret from Vault once a second, posts an event with the key at once, and with the same key
-again a second before `overlap_seconds` are over. The two are told apart by the User-Agent; the server counts them.
+It reads each project's secret from Vault about once a second, posts an event with the key at once, and with the same
+key again shortly before `overlap_seconds` are over. The User-Agent tells the two apart; the server counts them.
 """
 import collections
 import json
@@ -12,9 +12,9 @@ import time
 import hvac
 import requests
 
-EVERY = 1.0
-MARGIN = 1.0  # before the end of the promise
-LATEST = 0.5  # later than this after its time, on a machine that is too busy, a use would prove nothing
+EVERY = 0.9  # Not the beat of the schedule, so that keys of every age are read, those about to be replaced too.
+MARGIN = 0.4  # Before the end of the promise.
+LATEST = 0.2  # If a busy machine lets a use wait longer than this, it would prove nothing.
 
 settings = json.loads(pathlib.Path(sys.argv[1]).read_text())
 vault = hvac.Client(url=settings["vault"])
