@@ -60,7 +60,7 @@ pub async fn kill(rig: &Rig, daemon: &mut Process, kills: &mut usize, mut dice: 
         assert_eq!(ended, None, "the daemon has ended by itself, see {}", daemon.log.display());
         daemon.kill().await;
         *kills += 1;
-        *daemon = rig.daemon();
+        *daemon = Process::start(rig.command(&["run"]), daemon.log.clone());
     }
 }
 
