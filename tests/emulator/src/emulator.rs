@@ -1,5 +1,6 @@
 //! The handle that tests and benchmarks hold.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,6 +102,11 @@ impl Emulator {
     /// The counts so far.
     pub fn requests(&self) -> Requests {
         self.state(|state| state.requests())
+    }
+
+    /// Accepted events of a client, which its `User-Agent` names, by the key they came with.
+    pub fn events_by_key(&self, client: &str) -> BTreeMap<String, u64> {
+        self.state(|state| state.counters.events_by_key(client))
     }
 
     /// Starts counting from nothing.

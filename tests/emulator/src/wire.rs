@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Response;
 use hyper::body::{Frame, SizeHint};
-use hyper::header::DATE;
+use hyper::header::{DATE, USER_AGENT};
 use tokio::time::{Sleep, sleep};
 
 use crate::answer::Rendered;
@@ -26,7 +26,7 @@ pub(crate) fn response(
     body: impl FnOnce(Bytes) -> Body,
 ) -> Response<Body> {
     let date = shared.with(|state| {
-        state.counters.answered(answer.status.as_u16(), request.route);
+        state.counters.answered(answer.status.as_u16(), request.route, request.header(USER_AGENT));
         state.date_header()
     });
     let mut response = Response::new(body(answer.body));

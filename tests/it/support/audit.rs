@@ -14,6 +14,10 @@ use super::rig::Rig;
 pub struct Audit {
     /// Versions that were written, whoever wrote them.
     pub publications: usize,
+    /// Versions with another key than the one before.
+    pub rotations: usize,
+    /// The longest that a project went from one rotation to the next.
+    pub longest_wait: TimeDelta,
     /// Keys that were deleted through the API.
     pub revocations: usize,
     /// What was promised and not kept, in words.
@@ -33,8 +37,14 @@ struct Publication {
 pub async fn audit(rig: &Rig, overlap: TimeDelta) -> Audit {
     let mut publications = Vec::new();
     let mut breaches = Vec::new();
+    let (mut rotations, mut longest_wait) = (0, TimeDelta::zero());
     for project in rig.projects() {
-        publications.extend(publications_of(&rig.corner, &Rig::place(&project)).await);
+        let of_project = publications_of(&rig.corner, &Rig::place(&project)).await;
+        let times = rotated(&of_project);
+        rotations += times.len();
+        let waits = times.windows(2).map(|pair| pair[1] - pair[0]);
+        longest_wait = waits.fold(longest_wait, TimeDelta::max);
+        publications.extend(of_project);
     }
     let revocations = rig.emulator.revocations();
     for revocation in &revocations {
@@ -64,7 +74,25 @@ pub async fn audit(rig: &Rig, overlap: TimeDelta) -> Audit {
             breaches.push(format!("a key was published at {} after its revocation", publication.since));
         }
     }
-    Audit { publications: publications.len(), revocations: revocations.len(), breaches }
+    Audit {
+        publications: publications.len(),
+        rotations,
+        longest_wait,
+        revocations: revocations.len(),
+        breaches,
+    }
+}
+
+/// When a project got another key. Its first one replaced nothing, and is counted too.
+fn rotated(publications: &[Publication]) -> Vec<DateTime<Utc>> {
+    let mut key = None;
+    let mut times = Vec::new();
+    for publication in publications {
+        if key.replace(&publication.key) != Some(&publication.key) {
+            times.push(publication.since);
+        }
+    }
+    times
 }
 
 async fn publications_of(corner: &Corner<'_>, place: &str) -> Vec<Publication> {

@@ -303,7 +303,8 @@ pub fn instance() -> Instance {
     Instance::parse("default").unwrap()
 }
 
-fn binary() -> PathBuf {
+/// The program, which is a server and an agent.
+pub fn binary() -> PathBuf {
     let given = std::env::var_os("BAO").map(PathBuf::from);
     let on_path = std::env::var_os("PATH").and_then(|path| {
         std::env::split_paths(&path).map(|dir| dir.join("bao")).find(|candidate| candidate.is_file())

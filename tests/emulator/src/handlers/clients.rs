@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, USER_AGENT};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use super::Call;
 use crate::answer::Answer;
 use crate::identity::Identity;
 use crate::request::Payload;
 use crate::state::Project;
+
+/// On every accepted event, so that a client notices that its settings are old.
+const CONFIG_VERSION: HeaderName = HeaderName::from_static("x-exceptionless-configversion");
 
 /// Settings are omitted when empty: this answer alone is written by the storage serializer (contract 4.1).
 #[derive(Serialize)]
@@ -72,10 +76,7 @@ pub(super) fn submit(call: Call<'_>) -> Answer {
     let credentials = ["access_token", "api_key", "apikey"];
     let creates = form_urlencoded::parse(call.request.query.as_bytes())
         .any(|(key, _)| !credentials.contains(&key.as_ref()));
-    if creates {
-        record(call, &project_id);
-    }
-    Answer::empty(StatusCode::OK)
+    if creates { record(call, &project_id, 1, StatusCode::OK) } else { Answer::empty(StatusCode::OK) }
 }
 
 pub(super) fn post_to_own_project(call: Call<'_>) -> Answer {
@@ -107,8 +108,13 @@ fn post(call: Call<'_>, project_id: &str) -> Answer {
     if call.accessible_project(project_id).is_none() {
         return Answer::not_found("Project not found.");
     }
-    record(call, project_id);
-    Answer::empty(StatusCode::ACCEPTED)
+    let events = events_in(body);
+    record(call, project_id, events, StatusCode::ACCEPTED)
+}
+
+/// A JSON array is so many events; an object, or text, is taken for one.
+fn events_in(body: &[u8]) -> u64 {
+    serde_json::from_slice::<Vec<IgnoredAny>>(body).map_or(1, |events| events.len() as u64)
 }
 
 /// The gate in front of event posts: switched off, over the plan, or a person in a suspended organization.
@@ -127,14 +133,20 @@ fn admit(call: &Call<'_>) -> Result<(), Answer> {
     Ok(())
 }
 
-fn record(call: Call<'_>, project_id: &str) {
+fn record(call: Call<'_>, project_id: &str, events: u64, status: StatusCode) -> Answer {
+    let answer = Answer::empty(status);
     let Some(project) = call.state.projects.get(project_id) else {
-        return;
+        return answer;
     };
-    let organization_id = project.organization_id.clone();
-    let sums = &mut call.state.counters.sums;
-    *sums.events_by_organization.entry(organization_id).or_insert(0) += 1;
-    *sums.events_by_project.entry(project_id.to_owned()).or_insert(0) += 1;
+    let (organization_id, version) = (project.organization_id.clone(), project.config_version);
+    let counters = &mut call.state.counters;
+    *counters.sums.events_by_organization.entry(organization_id).or_insert(0) += events;
+    *counters.sums.events_by_project.entry(project_id.to_owned()).or_insert(0) += events;
+    if let Identity::Key { token, .. } = &call.identity {
+        let client = call.request.header(USER_AGENT).unwrap_or_default();
+        counters.accepted(client, &token.id, events);
+    }
+    answer.with(CONFIG_VERSION, HeaderValue::from(version))
 }
 
 fn own_project<'c>(call: &'c Call<'_>) -> Option<&'c str> {

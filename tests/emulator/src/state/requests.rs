@@ -10,7 +10,7 @@ use hyper::Method;
 use serde::Serialize;
 
 use super::gauge::{Gauge, Presence};
-use crate::route::Route;
+use crate::route::{Policy, Route};
 
 /// Counts since the start or the last reset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,8 +43,13 @@ pub struct Requests {
     pub events_by_organization: BTreeMap<String, u64>,
     /// Accepted events by project.
     pub events_by_project: BTreeMap<String, u64>,
+    /// Accepted events by the client that sent them, as its `User-Agent` says.
+    pub events_by_client: BTreeMap<String, u64>,
     /// Event posts that were answered with 401.
     pub events_rejected: u64,
+    /// Requests to what a client key may use (contract 4) that ended with 400 or more, whatever the reason, by
+    /// client.
+    pub refused_by_client: BTreeMap<String, u64>,
 }
 
 impl Requests {
@@ -77,6 +82,8 @@ pub struct Seen {
 pub(crate) struct Counters {
     pub(crate) sums: Requests,
     routes: BTreeMap<(Verb, Route), u64>,
+    /// Accepted events by client and key. Not among the sums, because those are shown.
+    uses: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) journal: Vec<Seen>,
     gauge: Arc<Gauge>,
 }
@@ -91,7 +98,7 @@ impl Counters {
         self.gauge.enter()
     }
 
-    pub(crate) fn answered(&mut self, status: u16, route: Route) {
+    pub(crate) fn answered(&mut self, status: u16, route: Route, client: Option<&str>) {
         *self.sums.by_status.entry(status).or_insert(0) += 1;
         if status == 429 {
             self.sums.too_many += 1;
@@ -99,12 +106,29 @@ impl Counters {
         if status == 401 && route.is_event_post() {
             self.sums.events_rejected += 1;
         }
+        if status >= 400 && route.policy() == Policy::Client {
+            let client = client.unwrap_or_default().to_owned();
+            *self.sums.refused_by_client.entry(client).or_insert(0) += 1;
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, client: &str, key: &str, events: u64) {
+        let keys = self.uses.entry(client.to_owned()).or_default();
+        *keys.entry(key.to_owned()).or_insert(0) += events;
+    }
+
+    /// Accepted events of a client by the key they came with.
+    pub(crate) fn events_by_key(&self, client: &str) -> BTreeMap<String, u64> {
+        self.uses.get(client).cloned().unwrap_or_default()
     }
 
     pub(crate) fn snapshot(&self) -> Requests {
         let mut requests = self.sums.clone();
         requests.in_flight = self.gauge.now();
         requests.peak_in_flight = self.gauge.peak();
+        for (client, keys) in &self.uses {
+            requests.events_by_client.insert(client.clone(), keys.values().sum());
+        }
         for ((verb, route), count) in &self.routes {
             requests.by_route.insert(format!("{} {}", verb.name(), route.template()), *count);
         }

@@ -1,5 +1,7 @@
 //! What an application does with a key (contract 4).
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::server::{Send, Server};
@@ -96,6 +98,43 @@ async fn events_are_accepted_and_counted_until_the_key_dies() {
     assert_eq!(requests.events_by_organization[&organization], 2);
     assert_eq!(requests.events_by_project[&project], 2);
     assert_eq!(requests.events_rejected, 1);
+}
+
+#[tokio::test]
+async fn an_accepted_event_tells_the_version_of_the_settings() {
+    let server = Server::start().await;
+    let key = server.key(&server.project());
+    let header = "x-exceptionless-configversion";
+    let accepted = server.bearer(&key, "POST", "/api/v2/events").json(&json!([])).reply().await;
+    assert_eq!((accepted.status.as_u16(), accepted.header(header)), (202, Some("3")));
+    let by_query = format!("/api/v2/projects/{}/events/submit", server.project());
+    let accepted = server.bearer(&key, "GET", &format!("{by_query}?type=log")).reply().await;
+    assert_eq!((accepted.status.as_u16(), accepted.header(header)), (200, Some("3")));
+    // The server looks for the project only when there is an event to keep.
+    let nothing = server.bearer(&key, "GET", &by_query).reply().await;
+    assert_eq!((nothing.status.as_u16(), nothing.header(header)), (200, None));
+    let heartbeat = "/api/v2/events/session/heartbeat?id=someone&close=false";
+    assert_eq!(server.bearer(&key, "GET", heartbeat).reply().await.header(header), None);
+    let refused = server.bearer("nobody", "POST", "/api/v2/events").json(&json!([])).reply().await;
+    assert_eq!((refused.status.as_u16(), refused.header(header)), (401, None));
+}
+
+#[tokio::test]
+async fn events_are_counted_by_client_and_key_and_refusals_by_client() {
+    let server = Server::start().await;
+    let key = server.key(&server.project());
+    let post = async |client: &str, key: &str, body: serde_json::Value| {
+        let request = server.bearer(key, "POST", "/api/v2/events").header("user-agent", client);
+        request.json(&body).reply().await.status.as_u16()
+    };
+    assert_eq!(post("one", &key, json!([{ "type": "log" }, { "type": "log" }])).await, 202);
+    assert_eq!(post("one", &key, json!({ "type": "log" })).await, 202);
+    assert_eq!(post("other", "nobody", json!({ "type": "log" })).await, 401);
+    let requests = server.emulator.requests();
+    assert_eq!(requests.events_by_client, BTreeMap::from([("one".to_owned(), 3)]));
+    assert_eq!(requests.refused_by_client, BTreeMap::from([("other".to_owned(), 1)]));
+    assert_eq!(server.emulator.events_by_key("one"), BTreeMap::from([(key, 3)]));
+    assert!(server.emulator.events_by_key("other").is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,144 @@
+//! What goes wrong meanwhile, by dice: a seed is printed, and gives the same choices again (not the same moments).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use exceptionless_emulator::{Emulator, Fault, Kind};
+use tokio::time::{sleep, timeout};
+
+use crate::support::lossy::Lossy;
+use crate::support::process::Process;
+use crate::support::rig::Rig;
+
+/// How often something was done, by what it was.
+pub type Tally = BTreeMap<String, usize>;
+
+/// The rotator gives up waiting for an answer after two seconds.
+const TOO_LONG: Duration = Duration::from_secs(3);
+
+/// Long enough for a fault to meet its request: the rotator works every two seconds.
+const SOON: Duration = Duration::from_secs(4);
+
+/// Requests of the rotator alone. Applications ask for `projects/config` too, and their requests are left alone.
+const ROUTES: [(&str, &str); 7] = [
+    ("POST", "auth/login"),
+    ("GET", "users/me"),
+    ("GET", "organizations"),
+    ("GET", "organizations/{id}/projects"),
+    ("GET", "organizations/{id}/tokens"),
+    ("POST", "projects/{id}/tokens"),
+    ("DELETE", "tokens/{ids}"),
+];
+
+/// Random numbers that a seed brings back (the generator is `splitmix64`).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below the limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    fn milliseconds(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.below(to - from))
+    }
+
+    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let length = u64::try_from(choices.len()).unwrap();
+        &choices[usize::try_from(self.below(length)).unwrap()]
+    }
+}
+
+/// Kills the daemon at random moments, and starts it again at once. Never returns.
+pub async fn kill(rig: &Rig, daemon: &mut Process, kills: &mut usize, mut dice: Dice) {
+    loop {
+        sleep(dice.milliseconds(500, 7_000)).await;
+        let ended = daemon.child.try_wait().unwrap();
+        assert_eq!(ended, None, "the daemon has ended by itself, see {}", daemon.log.display());
+        daemon.kill().await;
+        *kills += 1;
+        *daemon = Process::start(rig.command(&["run"]), daemon.log.clone());
+    }
+}
+
+/// Injects one fault after another, at either server. Never returns.
+pub async fn strike(rig: &Rig, wire: &Lossy, faults: &mut Tally, mut dice: Dice) {
+    loop {
+        sleep(dice.milliseconds(1_000, 3_500)).await;
+        let struck = match dice.below(3) {
+            0 => Some(vault(rig, wire, &mut dice).await),
+            _ => exceptionless(&rig.emulator, &mut dice).await,
+        };
+        if let Some(name) = struck {
+            *faults.entry(name).or_default() += 1;
+        }
+    }
+}
+
+/// The name of the fault.
+async fn vault(rig: &Rig, wire: &Lossy, dice: &mut Dice) -> String {
+    let mount = &rig.corner.mount;
+    if dice.below(2) == 0 {
+        wire.cut(true);
+        sleep(dice.milliseconds(200, 2_000)).await;
+        wire.cut(false);
+        return "Vault: cut off".to_owned();
+    }
+    let requests = [
+        ("publication", format!("POST /v1/{mount}/data/")),
+        ("read", format!("GET /v1/{mount}/data/")),
+        ("login", format!("POST /v1/auth/{mount}/login")),
+    ];
+    let (name, request) = dice.one_of(&requests);
+    wire.lose_answer_to(request);
+    format!("Vault: answer to a {name} lost")
+}
+
+/// The name of the fault, if it has met its request.
+async fn exceptionless(emulator: &Emulator, dice: &mut Dice) -> Option<String> {
+    let (method, route) = *dice.one_of(&ROUTES);
+    let (name, kind) = dice.one_of(&kinds(method, route)).clone();
+    let mut fault = Fault::new(method, route, kind);
+    fault.applied = dice.below(2) == 0;
+    let before = emulator.requests().faults;
+    emulator.add_fault(fault);
+    let met = emulator.until(|state| (state.requests().faults > before).then_some(()));
+    let met = timeout(SOON, met).await.is_ok();
+    emulator.clear_faults();
+    met.then(|| format!("Exceptionless: {name}"))
+}
+
+fn kinds(method: &str, route: &str) -> Vec<(&'static str, Kind)> {
+    let mut kinds = vec![
+        ("status 500", Kind::Status(500)),
+        ("status 502", Kind::Status(502)),
+        ("connection dropped", Kind::Drop),
+        ("no answer in time", Kind::Hang(TOO_LONG)),
+        ("slow", Kind::Slow(Duration::from_millis(700))),
+        ("too many requests", Kind::TooManyRequests),
+        ("starting", Kind::Starting),
+        ("a page instead", Kind::Html),
+        ("document cut", Kind::CutJson),
+        ("body broken off", Kind::ShortBody),
+        ("huge body", Kind::HugeBody(32 << 20)),
+        ("byte by byte", Kind::Drip(Duration::from_millis(5))),
+        ("redirect", Kind::Redirect("http://127.0.0.1:9/".to_owned())),
+    ];
+    match (method, route) {
+        ("POST", "auth/login") => kinds.push(("login failed", Kind::LoginFailed)),
+        ("POST", _) => kinds.push(("another project's key", another_project())),
+        ("GET", "organizations/{id}/tokens" | "organizations/{id}/projects") => {
+            kinds.push(("listing too short", Kind::ShortListing(1)));
+        }
+        _ => {}
+    }
+    kinds
+}
+
+fn another_project() -> Kind {
+    let project_id = Some("64f0c0ffee000100000000ff".to_owned());
+    Kind::WrongProject { project_id, organization_id: None, scopes: None }
+}
