@@ -7,7 +7,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use exceptionless_emulator::{Fault, Kind};
-use futures_util::StreamExt;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, Situation};
@@ -99,14 +100,12 @@ impl Trouble {
             Self::TokenExpired => {}
             Self::WritingForbidden | Self::AllForbidden => {
                 let mut given = String::new();
-                let read =
-                    |policy: &str| policy.replace("\"create\"", "\"read\"").replace("\"update\"", "\"read\"");
                 rig.corner
                     .amend_policy(|policy| {
                         given = policy.to_owned();
                         match self {
                             Self::AllForbidden => "path \"nothing\" { capabilities = [\"read\"] }".to_owned(),
-                            _ => read(policy),
+                            _ => policy.replace("[\"create\", \"read\", \"update\"]", "[\"read\"]"),
                         }
                     })
                     .await;
@@ -165,14 +164,11 @@ impl Repair {
 }
 
 /// All of them, at each moment at which they can happen.
-pub async fn play(at_once: usize) -> Vec<Finding> {
+pub fn plays<'a>() -> impl Iterator<Item = LocalBoxFuture<'a, Finding>> {
     let moments = [Moment::Before, Moment::Amid];
-    let cases = TROUBLES.into_iter().flat_map(|trouble| moments.map(|moment| (trouble, moment)));
-    futures_util::stream::iter(cases.filter(|(trouble, moment)| trouble.happens(*moment)))
-        .map(|(trouble, moment)| async move { meet(trouble, moment).await })
-        .buffer_unordered(at_once)
-        .collect()
-        .await
+    let cases = TROUBLES.into_iter().flat_map(move |trouble| moments.map(|moment| (trouble, moment)));
+    let cases = cases.filter(|(trouble, moment)| trouble.happens(*moment));
+    cases.map(|(trouble, moment)| meet(trouble, moment).boxed_local())
 }
 
 async fn meet(trouble: Trouble, moment: Moment) -> Finding {
