@@ -1,4 +1,5 @@
-//! Every endpoint of both servers, gone wrong in every way that there is, once and for a whole pass.
+//! Every endpoint of both servers, gone wrong in every way that there is, once and for a whole pass. The passes that
+//! follow begin at once after the latter, and an overlap later after the former.
 //!
 //! A relay before each server strikes the requests of one endpoint, in a situation in which the pass makes them; a
 //! cell in which nothing was struck counts as broken. What each cell must leave behind:
@@ -28,7 +29,7 @@ use futures_util::{FutureExt, StreamExt};
 use crate::support::proof;
 use endpoints::{ENDPOINTS, Endpoint, Server};
 use misfortunes::{MISFORTUNES, Misfortune};
-use scene::{Scene, Situation};
+use scene::{Begin, Scene, Situation};
 
 /// Scenes at the same time: each has its own servers' corners, and mostly waits.
 const AT_ONCE: usize = 32;
@@ -143,7 +144,7 @@ async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) ->
     let first = script.iter().position(|name| *name == endpoint.name);
     let first =
         first.unwrap_or_else(|| panic!("{:?} does not call {}", endpoint.situation, endpoint.title()));
-    match misfortune.spoiling(&address, &scene.rig.projects()[scene.rig.projects().len() - 1]) {
+    match misfortune.spoiling(&address) {
         None => relay.refuse_after(first, (extent == Extent::Once).then_some(SHORT_REFUSAL)).await,
         Some(spoiling) => {
             let fault = endpoint.fault(&scene.rig.corner.mount, spoiling.kind);
@@ -163,7 +164,8 @@ async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) ->
     if !elsewhere.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
         breaches.push("another host was asked".to_owned());
     }
-    let passes = scene.converges().await;
+    let begin = if extent == Extent::Once { Begin::AfterTheOverlap } else { Begin::AtOnce };
+    let passes = scene.converges(begin).await;
     if passes.is_none() {
         breaches.push("the passes after it did not put it right".to_owned());
     }

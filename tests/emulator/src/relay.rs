@@ -247,20 +247,22 @@ async fn answer(
         (fault, state.seen.len())
     };
     let passage = Arc::new(Passage { line: Arc::clone(&line), target });
-    let (answer, body) = match fault {
-        None => {
-            let rendered = passage.handled(&request, None).await?;
+    let answered = match fault {
+        None => passage.handled(&request, None).await.map(|rendered| {
             let body = Body::whole(rendered.body.clone());
             (rendered, body)
-        }
-        Some(fault) => Box::pin(faults::strike(passage, request, fault)).await?,
+        }),
+        Some(fault) => Box::pin(faults::strike(passage, request, fault)).await,
     };
+    let closing = line.is_about_to_refuse();
+    // Before the client learns that this request is over, in whatever way, and sends the next one.
+    line.refuse(number).await;
+    let (answer, body) = answered?;
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
-    if line.is_about_to_refuse() {
+    if closing {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        line.refuse(number).await;
     }
     Ok(response)
 }

@@ -7,6 +7,9 @@ use exceptionless_emulator::Kind;
 /// The product's time limit for a request in these tests is a second.
 const TOO_LONG: Duration = Duration::from_millis(1500);
 
+/// None of those that a key is made for.
+const OTHER_PROJECT: &str = "64f0c0ffee000100000000ff";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misfortune {
     Refused,
@@ -75,8 +78,8 @@ impl Misfortune {
     }
 
     /// What a fault does; `None` for the connection that is refused, which is no answer. `elsewhere` is another
-    /// host, `other` another project.
-    pub fn spoiling(self, elsewhere: &str, other: &str) -> Option<Spoiling> {
+    /// host.
+    pub fn spoiling(self, elsewhere: &str) -> Option<Spoiling> {
         let (kind, applied) = match self {
             Self::Refused => return None,
             Self::ResetBefore => (Kind::Drop, false),
@@ -94,7 +97,7 @@ impl Misfortune {
             Self::Redirect => (Kind::Redirect(elsewhere.to_owned()), false),
             Self::ContentType => (Kind::ContentType("text/html; charset=utf-8".to_owned()), true),
             Self::WrongProject => {
-                let project_id = Some(other.to_owned());
+                let project_id = Some(OTHER_PROJECT.to_owned());
                 (Kind::WrongProject { project_id, organization_id: None, scopes: None }, true)
             }
         };

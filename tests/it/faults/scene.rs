@@ -43,6 +43,13 @@ pub enum Situation {
     Check,
 }
 
+/// When the passes begin that are to put things right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    AtOnce,
+    AfterTheOverlap,
+}
+
 pub struct Scene {
     pub rig: Rig,
     pub exceptionless: Relay,
@@ -199,14 +206,18 @@ impl Scene {
     }
 
     /// Passes, an overlap apart, until there is exactly one live key of ours for each project, and it is the
-    /// published one. How many it took; `None` if that does not help.
-    pub async fn converges(&self) -> Option<usize> {
+    /// published one. How many it took; `None` if that does not help. The first may begin while what went wrong is
+    /// still fresh: then it must not do too much, and after an overlap not too little.
+    pub async fn converges(&self, begin: Begin) -> Option<usize> {
+        if begin == Begin::AtOnce {
+            self.rig.run(&["rotate"]).await;
+        }
         for pass in 1..=PASSES {
             // The second is the time that a publication may take, from which on a replaced key counts as old.
             until(Utc::now() + OVERLAP + TimeDelta::seconds(1)).await;
             let ended = self.rig.run(&["rotate"]).await;
             if ended.code == 0 && self.has_converged().await {
-                return Some(pass);
+                return Some(pass + usize::from(begin == Begin::AtOnce));
             }
         }
         None

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, Situation};
+use super::scene::{Begin, Scene, Situation};
 use super::{Finding, broken};
 use crate::support::bao::Bao;
 use crate::support::rig::Rig;
@@ -204,7 +204,8 @@ async fn meet(trouble: Trouble, moment: Moment) -> Finding {
     breaches.extend(scene.faux_pas(&ended));
     repair.make(&scene).await;
     breaches.extend(scene.breaches().await);
-    let passes = scene.converges().await;
+    let begin = if moment == Moment::Before { Begin::AfterTheOverlap } else { Begin::AtOnce };
+    let passes = scene.converges(begin).await;
     if passes.is_none() {
         breaches.push("the passes after it did not put it right".to_owned());
     }
