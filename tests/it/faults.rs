@@ -34,7 +34,7 @@ use scene::{Begin, Scene, Situation};
 /// Scenes at the same time: each has its own servers' corners, and mostly waits.
 const AT_ONCE: usize = 32;
 
-/// Shorter than the pauses before the repetitions of both clients.
+/// Shorter than most pauses before the repetitions of both clients, which then meet an open port.
 const SHORT_REFUSAL: Duration = Duration::from_millis(150);
 
 /// How many cells beside those of the effects are drawn for the short proof.

@@ -118,7 +118,7 @@ pub fn named(server: Server, requests: &[String], mount: &str) -> Vec<&'static s
 /// The labels that the product gives to its operations.
 fn labels(file: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-    let (_, function) = text.split_once("fn label(self").or(text.split_once("fn label(&self")).unwrap();
+    let (_, function) = text.split_once("fn label(").unwrap();
     let (function, _) = function.split_once("\n    }\n").unwrap();
     let arms = function.lines().filter_map(|line| line.split_once("=> \"")?.1.split_once('"'));
     arms.map(|(label, _)| label.to_owned()).collect()

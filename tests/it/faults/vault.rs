@@ -1,7 +1,8 @@
 //! What only Vault can do wrong: seals, standbys, tokens, policies, versions, mounts.
 //!
 //! Each happens before a pass, or in the middle of it: after everything was observed and planned and the fresh keys
-//! were minted, while they are tried at Exceptionless, which is when it can do most harm.
+//! were minted, while they are tried at Exceptionless, which is when it can do most harm. All but the standby, whose
+//! answers the relay gives, is done to the real server.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use super::scene::{Begin, Scene, Situation};
 use super::{Finding, broken};
 use crate::support::bao::Bao;
 use crate::support::rig::Rig;
+
+/// How long a pass may need to its middle on a busy machine.
+const LONGEST_WAY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
@@ -193,7 +197,8 @@ async fn meet(trouble: Trouble, moment: Moment) -> Finding {
             let slow = Kind::Slow(Duration::from_millis(1500));
             scene.rig.emulator.add_fault(Fault::new("GET", "projects/config", slow).times(2));
             let amid = async {
-                scene.rig.emulator.until_called("GET", "projects/config", 2).await;
+                let both = scene.rig.emulator.until_called("GET", "projects/config", 2);
+                tokio::time::timeout(LONGEST_WAY, both).await.expect("both keys are tried");
                 trouble.strike(&scene).await
             };
             tokio::join!(scene.run(), amid)
