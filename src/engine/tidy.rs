@@ -61,7 +61,7 @@ fn record(stray: &Stray, fate: &'static str, done: Result<(), VaultError>, repor
         }
         Err(error) => {
             event::tidy_failed(stray, &error);
-            report.tidy_failures.push(format!("{}: {error}", stray.path));
+            report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
         }
     }
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::Settings;
+use exceptionless_emulator::{Relay, Settings};
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::support::audit::audit;
 use crate::support::bao::Bao;
-use crate::support::lossy::Lossy;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::{patience, proof};
@@ -156,14 +155,14 @@ async fn a_good_configuration_is_taken_while_it_runs_and_a_bad_one_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_are_down_at_the_start_and_later_are_waited_for() {
     let mut rig = Rig::sized(2).await;
-    let wire = Lossy::to(&rig.corner.bao.address).await;
-    wire.cut(true);
-    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    relay.refuse_after(0, None).await;
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     rig.set("rotation", "reconcile_every", "\"1s\"");
     let daemon = rig.daemon();
     daemon.until("pass.failed", 1).await;
     rig.emulator.go_down().await;
-    wire.cut(false);
+    relay.clear_faults().await;
     daemon.until("pass.failed", 3).await;
     assert_eq!(daemon.count("key.published"), 0);
     rig.emulator.come_back().await.unwrap();

@@ -9,6 +9,7 @@
 mod bad_input;
 mod daemon;
 mod documents;
+mod faults;
 mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]

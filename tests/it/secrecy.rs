@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::support::bao::Bao;
 use crate::support::process::{Ended, Process};
 use crate::support::rig::Rig;
+use crate::support::secrets;
 
 const WRONG_PASSWORD: &str = "battery staple wrong";
 const OF_ANOTHER: &str = "value-of-another-owner";
@@ -43,12 +44,7 @@ impl Ledger {
     }
 
     fn learn(&mut self, rig: &Rig) {
-        self.secrets.extend(rig.emulator.issued_secrets());
-        for name in ["secret-id", "vault-token", "password"] {
-            let text = std::fs::read_to_string(rig.path(name));
-            self.secrets.extend(text.ok().map(|text| text.trim().to_owned()));
-        }
-        self.secrets.insert(rig.corner.bao.root_token().to_owned());
+        self.secrets.extend(secrets::known(rig));
     }
 
     fn assert_silent(&self) {
@@ -56,34 +52,11 @@ impl Ledger {
         let length: usize = self.printed.iter().map(|(_, text)| text.len()).sum();
         println!("searched {length} bytes of {} runs for {} secrets", self.printed.len(), self.secrets.len());
         for (what, text) in &self.printed {
-            for secret in &self.secrets {
-                let coded = base64(secret);
-                let at = text.find(secret.as_str()).or_else(|| text.find(coded.as_str()));
-                if let Some(at) = at {
-                    let line = text[..at].lines().next_back().unwrap_or_default();
-                    panic!("a secret of {} letters after {line:?} in the output of {what}", secret.len());
-                }
+            if let Some(leak) = secrets::leak(text, &self.secrets) {
+                panic!("{leak} in the output of {what}");
             }
-            // OpenBao's service tokens start with `s.`, its batch tokens with `b.`, Vault's with `hvs.`.
-            let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.');
-            let token = |word: &&str| {
-                word.len() > 20 && ["s.", "b.", "hvs."].iter().any(|start| word.starts_with(start))
-            };
-            assert_eq!(words.clone().find(token).map(str::len), None, "a token in the output of {what}");
         }
     }
-}
-
-/// As in a header of basic authentication, where the start depends on what stands before: the middle is
-/// enough to find it.
-fn base64(text: &str) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let triples = text.as_bytes().chunks_exact(3);
-    let coded = triples.flat_map(|three| {
-        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-        [18, 12, 6, 0].map(|shift| char::from(LETTERS[(bits >> shift & 63) as usize]))
-    });
-    coded.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,11 +18,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use exceptionless_emulator::{Requests, Settings};
+use exceptionless_emulator::{Relay, Requests, Settings};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::audit::{Audit, audit};
-use crate::support::lossy::Lossy;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::{patience, proof};
@@ -55,8 +54,8 @@ async fn applications_never_hold_a_dead_key_whatever_happens_to_the_rotator() {
     let mut dice = Dice(u64::try_from(seed).unwrap());
 
     let mut rig = rig().await;
-    let wire = Lossy::to(&rig.corner.bao.address).await;
-    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.log");
     let _ = std::fs::remove_file(&log);
     println!("the log of the daemon is {}", log.display());
@@ -73,13 +72,13 @@ async fn applications_never_hold_a_dead_key_whatever_happens_to_the_rotator() {
     let over = timeout(Duration::from_secs(60) * u32::try_from(minutes).unwrap(), async {
         tokio::join!(
             trouble::kill(&rig, &mut daemon, &mut kills, Dice(dice.below(u64::MAX))),
-            trouble::strike(&rig, &wire, &mut faults, Dice(dice.below(u64::MAX))),
+            trouble::strike(&rig, &relay, &mut faults, Dice(dice.below(u64::MAX))),
             watch(&rig, &mut programs),
         )
     });
     assert!(over.await.is_err(), "kills and faults go on until the time is over");
 
-    // No fault is left over: not at Exceptionless, nor on a wire that is no longer used.
+    // No fault is left over: not at Exceptionless, nor at a relay that is no longer used.
     rig.emulator.clear_faults();
     let direct = format!("\"{}\"", rig.corner.bao.address);
     rig.set("vault", "address", &direct);

@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 pub mod audit;
 pub mod bao;
-pub mod lossy;
 pub mod process;
 pub mod proof;
 pub mod rig;
+pub mod secrets;
 pub mod stand_in;
 #[cfg(feature = "system")]
 pub mod times;

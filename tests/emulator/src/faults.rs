@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration;
 use crate::request::Request;
 use crate::route::Route;
-pub(crate) use strike::{Lost, strike};
+pub(crate) use strike::{Lost, Origin, strike};
 
 /// One planned misfortune.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,6 +93,20 @@ pub enum Kind {
     LoginFailed,
     /// The real listing without its last entries, under an unchanged `X-Result-Count`.
     ShortListing(usize),
+    /// The real answer with another value of a header, `Date` included.
+    Header {
+        /// The header.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// The real document with other words.
+    Replace {
+        /// What is replaced, wherever it stands.
+        from: String,
+        /// What stands there then.
+        to: String,
+    },
 }
 
 impl Kind {
@@ -104,7 +118,9 @@ impl Kind {
             | Self::Drip(_)
             | Self::ContentType(_)
             | Self::WrongProject { .. }
-            | Self::ShortListing(_) => true,
+            | Self::ShortListing(_)
+            | Self::Header { .. }
+            | Self::Replace { .. } => true,
             Self::Status(_)
             | Self::Drop
             | Self::Hang(_)

@@ -14,7 +14,7 @@
 //! A request goes through `server` (sockets), `request` and `route` (what it means), `faults` (whether it goes
 //! wrong), `pipeline` (in which order it is looked at), `identity` (who asks), `handlers` (what happens), `views`
 //! and `answer` (what the client sees), and `wire` (how the bytes leave). `state` is the world, `clock` its time,
-//! `control` the same levers for a shell, under `/__emulator`.
+//! `control` the same levers for a shell, under `/__emulator`. `relay` brings the faults to any other server.
 //!
 //! Invariants: only `clock` reads the time; nothing is serialised under the lock; nothing is logged.
 
@@ -30,6 +30,7 @@ mod identity;
 mod json;
 mod paging;
 mod pipeline;
+mod relay;
 mod request;
 mod route;
 mod server;
@@ -41,6 +42,7 @@ mod wire;
 pub use clock::Clock;
 pub use emulator::Emulator;
 pub use faults::{Fault, Kind};
+pub use relay::Relay;
 pub use settings::{Settings, Switches};
 pub use state::{Login, Organization, Project, Requests, Revocation, Seen, State, Token, User};
 

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use crate::answer::Rendered;
 use crate::control;
-use crate::faults::{self, Fault, Lost};
+use crate::faults::{self, Fault, Lost, Origin};
 use crate::pipeline::{self, Outcome};
 use crate::request::{Payload, Request};
 use crate::state::State;
@@ -145,16 +145,25 @@ async fn answer(
             }
         }
     };
-    Ok(wire::response(&shared, &request, rendered, Body::whole))
+    let body = Body::whole(rendered.body.clone());
+    Ok(wire::response(&shared, &request, rendered, body))
 }
 
 /// Boxed, so that the rare way does not make the future of the common one larger.
 async fn struck(shared: &Arc<Shared>, request: Request, fault: Fault) -> Result<Response<Body>, Lost> {
-    Box::pin(faults::strike(Arc::clone(shared), Arc::new(request), fault)).await
+    let request = Arc::new(request);
+    let (answer, body) = Box::pin(faults::strike(Arc::clone(shared), Arc::clone(&request), fault)).await?;
+    Ok(wire::response(shared, &request, answer, body))
+}
+
+impl Origin for Shared {
+    async fn handled(&self, request: &Request, instead: Option<StatusCode>) -> Result<Rendered, Lost> {
+        Ok(handled(self, request, instead).await)
+    }
 }
 
 /// Runs the request through the pipeline and writes its document.
-pub(crate) async fn handled(shared: &Shared, request: &Request, instead: Option<StatusCode>) -> Rendered {
+async fn handled(shared: &Shared, request: &Request, instead: Option<StatusCode>) -> Rendered {
     let outcome = shared.with(|state| pipeline::run(state, request, instead));
     finished(shared, request, outcome).await
 }
@@ -193,7 +202,7 @@ fn bare(shared: &Shared, rendered: Rendered) -> Response<Body> {
     response
 }
 
-async fn read(mut body: Incoming) -> hyper::Result<Payload> {
+pub(crate) async fn read(mut body: Incoming) -> hyper::Result<Payload> {
     if body.is_end_stream() {
         return Ok(Payload::Whole(Bytes::new()));
     }

@@ -19,20 +19,16 @@ use crate::server::Shared;
 const CHUNK: usize = 64 * 1024;
 
 /// Puts an answer on its way: the `Date` of the emulator's clock, and one more in the counts.
-pub(crate) fn response(
-    shared: &Shared,
-    request: &Request,
-    answer: Rendered,
-    body: impl FnOnce(Bytes) -> Body,
-) -> Response<Body> {
+pub(crate) fn response(shared: &Shared, request: &Request, answer: Rendered, body: Body) -> Response<Body> {
     let date = shared.with(|state| {
         state.counters.answered(answer.status.as_u16(), request.route, request.header(USER_AGENT));
         state.date_header()
     });
-    let mut response = Response::new(body(answer.body));
+    let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
-    response.headers_mut().insert(DATE, date);
+    // A fault may have given it another one.
+    response.headers_mut().entry(DATE).or_insert(date);
     response
 }
 

@@ -4,10 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use chrono::TimeDelta;
-use exceptionless_emulator::{Fault, Kind};
+use exceptionless_emulator::{Fault, Kind, Relay};
 
 use super::rotate;
-use crate::support::lossy::Lossy;
 use crate::support::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,28 +25,19 @@ async fn without_tls_no_proxy_is_asked() {
     assert_eq!(ended.code, 0, "{ended:?}");
 }
 
-/// Puts another `Date` into an answer.
-fn dated(answer: &[u8], date: &str) -> Vec<u8> {
-    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return answer.to_vec() };
-    let (head, body) = answer.split_at(end);
-    let head = String::from_utf8(head.to_vec()).unwrap();
-    let lines = head.split("\r\n").filter(|line| !line.to_lowercase().starts_with("date:"));
-    let lines: Vec<_> = lines.map(str::to_owned).chain([format!("Date: {date}")]).collect();
-    [lines.join("\r\n").as_bytes(), body].concat()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_date_at_the_end_of_all_calendars_is_no_date() {
     let mut rig = Rig::sized(1).await;
     rig.set("rotation", "overlap", "\"1s\"");
-    let wires = [
-        ("exceptionless", "url", Lossy::to(&rig.emulator.url()).await),
-        ("vault", "address", Lossy::to(&rig.corner.bao.address).await),
+    let relays = [
+        ("exceptionless", "url", Relay::to(&rig.emulator.url()).await.unwrap()),
+        ("vault", "address", Relay::to(&rig.corner.bao.address).await.unwrap()),
     ];
-    for (section, key, wire) in &wires {
-        wire.alter_answers_to("", |answer| dated(&answer, "31 Dec 262142 23:59:59 GMT"));
+    for (section, key, relay) in &relays {
+        let value = "31 Dec 262142 23:59:59 GMT".to_owned();
+        relay.add_fault(Fault::everywhere(Kind::Header { name: "date".to_owned(), value }));
         let before = rig.config.clone();
-        rig.set(section, key, &format!("\"{}\"", wire.address));
+        rig.set(section, key, &format!("\"{}\"", relay.url()));
         for arguments in [&["rotate"][..], &["rotate", "--all"], &["status"], &["check"]] {
             let ended = rig.run(arguments).await;
             assert_eq!(ended.code, 0, "{section} {arguments:?}: {ended:?}");
@@ -99,14 +89,10 @@ async fn control_characters_in_names_reach_no_terminal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_does_not_carry_our_marker_is_neither_published_nor_deleted() {
-    let mut rig = Rig::sized(1).await;
+    let rig = Rig::sized(1).await;
     let project = rig.projects().remove(0);
-    let wire = Lossy::to(&rig.emulator.url()).await;
-    wire.alter_answers_to("POST /api/v2/projects/", |answer| {
-        let text = String::from_utf8(answer).unwrap();
-        text.replace("instance=default", "instance=another").into_bytes()
-    });
-    rig.set("exceptionless", "url", &format!("\"{}\"", wire.address));
+    let (from, to) = ("instance=default".to_owned(), "instance=another".to_owned());
+    rig.emulator.fail_next("POST", "projects/{id}/tokens", Kind::Replace { from, to });
     let ended = rotate(&rig, &[]).await;
     assert_eq!(ended.code, 1, "{ended:?}");
     let document = ended.document();

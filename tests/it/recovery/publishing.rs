@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use exceptionless_emulator::{Fault, Kind};
+use exceptionless_emulator::{Fault, Kind, Relay};
 use serde_json::json;
 
 use super::{only_key, rotate};
-use crate::support::lossy::Lossy;
 use crate::support::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,10 +37,11 @@ async fn a_secret_that_a_person_writes_meanwhile_is_not_overwritten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_whose_answer_is_lost_is_read_back() {
     let mut rig = Rig::sized(1).await;
-    let wire = Lossy::to(&rig.corner.bao.address).await;
-    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     let project = rig.projects().remove(0);
-    wire.lose_answer_to(&format!("POST /v1/{}/data/", rig.corner.mount));
+    let publications = format!("/v1/{}/data/", rig.corner.mount);
+    relay.add_fault(Fault::new("POST", &publications, Kind::Drop).applied());
     let ended = rotate(&rig, &[]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(ended.document()["projects"][0]["outcome"], "published");
@@ -66,18 +66,18 @@ async fn a_mark_that_is_missing_is_repaired_by_the_next_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_goes_away_before_the_publication_leaves_a_key_to_adopt() {
     let mut rig = Rig::sized(2).await;
-    let wire = Lossy::to(&rig.corner.bao.address).await;
-    rig.set("vault", "address", &format!("\"{}\"", wire.address));
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     rig.emulator.add_fault(Fault::new("GET", "projects/config", Kind::Slow(Duration::from_secs(2))).times(2));
     let cut = async {
         rig.emulator.until_called("GET", "projects/config", 2).await;
-        wire.cut(true);
+        relay.add_fault(Fault::everywhere(Kind::Drop));
     };
     let (ended, ()) = tokio::join!(rotate(&rig, &[]), cut);
     assert_eq!(ended.code, 1, "{ended:?}");
     assert_eq!(rig.version(&rig.projects()[0]).await, 0);
 
-    wire.cut(false);
+    relay.clear_faults().await;
     let document = rotate(&rig, &[]).await.document();
     assert_eq!(document["projects"][0]["decision"], "adopt");
     assert!(rig.has_converged().await);

@@ -1,5 +1,6 @@
 //! Projects that are deleted, or seem to be.
 
+use exceptionless_emulator::{Fault, Kind, Relay};
 use serde_json::{Value, json};
 
 use super::rotate;
@@ -54,6 +55,24 @@ async fn the_secret_of_a_deleted_project_is_soft_deleted_where_the_operator_want
     let undelete = format!("{}/undelete/{}", rig.corner.mount, Rig::place(&project));
     rig.corner.bao.root("POST", &undelete, json!({"versions": [1]})).await;
     assert_eq!(rig.secret(&project).await, secret, "a person can bring it back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_whose_answer_is_lost_tells_what_happened_to_the_answer() {
+    let mut rig = Rig::sized(10).await;
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("rotation", "on_vanished", "\"delete\"");
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    rig.rotate().await;
+    rig.emulator.delete_project(&rig.projects()[0]);
+    let deletions = format!("/v1/{}/delete/", rig.corner.mount);
+    relay.add_fault(Fault::new("POST", &deletions, Kind::Drop).applied());
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!(ended.code, 1);
+    let problem = &ended.document()["problems"][0];
+    let problem = problem.as_str().unwrap();
+    assert!(problem.contains("not known whether") && problem.contains("connection"), "{problem}");
+    assert_eq!(rig.json(&["rotate"]).await["problems"], json!([]), "it was applied");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use exceptionless_emulator::{Emulator, Fault, Kind};
+use exceptionless_emulator::{Emulator, Fault, Kind, Relay};
 use tokio::time::{sleep, timeout};
 
-use crate::support::lossy::Lossy;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 
@@ -65,11 +64,11 @@ pub async fn kill(rig: &Rig, daemon: &mut Process, kills: &mut usize, mut dice: 
 }
 
 /// Injects one fault after another, at either server. Never returns.
-pub async fn strike(rig: &Rig, wire: &Lossy, faults: &mut Tally, mut dice: Dice) {
+pub async fn strike(rig: &Rig, relay: &Relay, faults: &mut Tally, mut dice: Dice) {
     loop {
         sleep(dice.milliseconds(1_000, 3_500)).await;
         let struck = match dice.below(3) {
-            0 => Some(vault(rig, wire, &mut dice).await),
+            0 => vault(rig, relay, &mut dice).await,
             _ => exceptionless(&rig.emulator, &mut dice).await,
         };
         if let Some(name) = struck {
@@ -78,23 +77,50 @@ pub async fn strike(rig: &Rig, wire: &Lossy, faults: &mut Tally, mut dice: Dice)
     }
 }
 
-/// The name of the fault.
-async fn vault(rig: &Rig, wire: &Lossy, dice: &mut Dice) -> String {
+/// The name of the fault, if it has met its request.
+async fn vault(rig: &Rig, relay: &Relay, dice: &mut Dice) -> Option<String> {
     let mount = &rig.corner.mount;
-    if dice.below(2) == 0 {
-        wire.cut(true);
+    let before = relay.struck();
+    let name = if dice.below(3) == 0 {
+        relay.refuse_after(0, None).await;
         sleep(dice.milliseconds(200, 2_000)).await;
-        wire.cut(false);
-        return "Vault: cut off".to_owned();
-    }
-    let requests = [
-        ("publication", format!("POST /v1/{mount}/data/")),
-        ("read", format!("GET /v1/{mount}/data/")),
-        ("login", format!("POST /v1/auth/{mount}/login")),
-    ];
-    let (name, request) = dice.one_of(&requests);
-    wire.lose_answer_to(request);
-    format!("Vault: answer to a {name} lost")
+        "connections refused"
+    } else {
+        let endpoints = [
+            ("POST", format!("/v1/{mount}/data/")),
+            ("GET", format!("/v1/{mount}/data/")),
+            ("POST", format!("/v1/auth/{mount}/login")),
+        ];
+        let (method, route) = dice.one_of(&endpoints);
+        let (name, kind) = dice.one_of(&vault_kinds()).clone();
+        let mut fault = Fault::new(method, route, kind);
+        fault.applied = dice.below(2) == 0;
+        relay.add_fault(fault);
+        patience_for(SOON, || relay.struck() > before).await;
+        name
+    };
+    relay.clear_faults().await;
+    (relay.struck() > before).then(|| format!("Vault: {name}"))
+}
+
+fn vault_kinds() -> [(&'static str, Kind); 5] {
+    [
+        ("status 500", Kind::Status(500)),
+        ("status 503", Kind::Status(503)),
+        ("connection dropped", Kind::Drop),
+        ("no answer in time", Kind::Hang(TOO_LONG)),
+        ("document cut", Kind::CutJson),
+    ]
+}
+
+/// Waits for something, but not longer than this.
+async fn patience_for(limit: Duration, mut done: impl FnMut() -> bool) {
+    let wait = async {
+        while !done() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let _ = timeout(limit, wait).await;
 }
 
 /// The name of the fault, if it has met its request.

@@ -32,7 +32,7 @@ pub struct Bao {
     pub ca_file: Option<PathBuf>,
     root: String,
     _guard: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Bao {
@@ -71,7 +71,7 @@ impl Bao {
         // The server ends with its guard, and the guard when its standard input does: with this process.
         command.args([
             "-c",
-            r#""$0" "$@" >/dev/null 2>&1 & server=$!; cat >/dev/null; kill $server; wait; rm -rf "$SCRATCH""#,
+            r#""$0" "$@" >"$SCRATCH/said" 2>/dev/null & server=$!; cat >/dev/null; kill $server; wait; rm -rf "$SCRATCH""#,
         ]);
         command.arg(binary()).args(["server", "-dev-no-store-token"]);
         command.arg(format!("-dev-root-token-id={root}"));
@@ -85,7 +85,7 @@ impl Bao {
             command.env("HOME", dir.path()).env("SCRATCH", dir.path()).stdin(Stdio::piped()).spawn().unwrap();
         let scheme = if tls { "https" } else { "http" };
         let ca_file = tls.then(|| dir.path().join("vault-ca.pem"));
-        Self { address: format!("{scheme}://127.0.0.1:{port}"), ca_file, root, _guard: guard, _dir: dir }
+        Self { address: format!("{scheme}://127.0.0.1:{port}"), ca_file, root, _guard: guard, dir }
     }
 
     async fn becomes_ready(&self) -> bool {
@@ -118,6 +118,18 @@ impl Bao {
         let answer = request.send().await.ok()?;
         let status = answer.status();
         Some((status, answer.json().await.unwrap_or_default()))
+    }
+
+    /// Unseals it with the key that a development server tells when it starts.
+    pub async fn unseal(&self) {
+        let said = fs::read_to_string(self.dir.path().join("said")).unwrap();
+        let key = said.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: ")).unwrap();
+        self.root("POST", "sys/unseal", json!({"key": key})).await;
+        let patience = Instant::now() + Duration::from_secs(10);
+        while !self.any("GET", "sys/mounts", Value::Null).await.0.is_success() {
+            assert!(Instant::now() < patience, "it stays sealed");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Known here only so that it can be looked for where it must not be.

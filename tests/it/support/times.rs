@@ -7,8 +7,8 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use exceptionless_emulator::Relay;
 
-use super::lossy::Lossy;
 use super::rig::Rig;
 
 /// One of the three.
@@ -25,7 +25,7 @@ pub const CLOCKS: [Clock; 3] = [Clock::Ours, Clock::Exceptionless, Clock::Vault]
 pub struct Times {
     ours: std::path::PathBuf,
     vault: Offsets,
-    _wire: Lossy,
+    _relay: Relay,
 }
 
 /// By how much a clock was off, since when.
@@ -46,12 +46,21 @@ impl Times {
         ] {
             rig.environment.insert(name.to_owned(), value.to_owned());
         }
-        let wire = Lossy::to(&rig.corner.bao.address).await;
-        rig.set("vault", "address", &format!("\"{}\"", wire.address));
+        let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+        rig.set("vault", "address", &format!("\"{}\"", relay.url()));
         let vault = Offsets::default();
         let offsets = Arc::clone(&vault);
-        wire.alter_answers_to("", move |answer| shifted(answer, &offsets.lock().unwrap()));
-        let times = Self { ours, vault, _wire: wire };
+        relay.alter_answers(move |headers, body| {
+            let offsets = offsets.lock().unwrap();
+            if let Some(date) = headers.get("date") {
+                let date = DateTime::parse_from_rfc2822(date.to_str().unwrap()).unwrap().to_utc();
+                let moved =
+                    (date + offset_at(Utc::now(), &offsets)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                headers.insert("date", moved.parse().unwrap());
+            }
+            shifted(body, &offsets)
+        });
+        let times = Self { ours, vault, _relay: relay };
         for clock in CLOCKS {
             times.set(rig, clock, TimeDelta::zero());
         }
@@ -79,31 +88,31 @@ impl Times {
     }
 }
 
-/// The answer with its times moved: the present by the newest offset, the others by those of their day. No time
-/// changes its length, so that the rest of the answer stays true.
-fn shifted(answer: Vec<u8>, offsets: &[(DateTime<Utc>, TimeDelta)]) -> Vec<u8> {
-    let Ok(mut text) = String::from_utf8(answer.clone()) else { return answer };
-    let offset_at = |time: DateTime<Utc>| {
-        offsets
-            .iter()
-            .rev()
-            .find(|(since, _)| *since <= time)
-            .map_or(TimeDelta::zero(), |(_, offset)| *offset)
-    };
-    for (at, _) in text.clone().match_indices("\r\nDate: ") {
-        let place = at + 8..at + 8 + 29;
-        let time = DateTime::parse_from_rfc2822(&text[place.clone()]).unwrap().to_utc();
-        let moved = time + offset_at(Utc::now());
-        text.replace_range(place, &moved.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+fn offset_at(time: DateTime<Utc>, offsets: &[(DateTime<Utc>, TimeDelta)]) -> TimeDelta {
+    offsets.iter().rev().find(|(since, _)| *since <= time).map_or(TimeDelta::zero(), |(_, offset)| *offset)
+}
+
+/// The document with each of its times moved by the offset of its day.
+fn shifted(document: String, offsets: &[(DateTime<Utc>, TimeDelta)]) -> String {
+    const TIME: &str = "_time\":\"";
+    let mut moved = String::new();
+    let mut parts = document.split(TIME);
+    moved += parts.next().unwrap_or_default();
+    for part in parts {
+        moved += TIME;
+        let (time, rest) = part.split_once('"').unwrap();
+        match time.parse::<DateTime<Utc>>() {
+            Ok(time) => {
+                let time = time + offset_at(time, offsets);
+                moved += &time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            }
+            // Not every time is set.
+            Err(_) => moved += time,
+        }
+        moved.push('"');
+        moved += rest;
     }
-    for (at, name) in text.clone().match_indices("_time\":\"2") {
-        let start = at + name.len() - 1;
-        let Some(length) = text[start..].find('"') else { continue };
-        let time: DateTime<Utc> = text[start..start + length].parse().unwrap();
-        let moved = (time + offset_at(time)).to_rfc3339_opts(SecondsFormat::Secs, true);
-        text.replace_range(start..start + 19, &moved[..19]);
-    }
-    text.into_bytes()
+    moved
 }
 
 /// An hour.
@@ -113,9 +122,9 @@ pub const HOUR: TimeDelta = TimeDelta::hours(1);
 fn each_time_is_moved_by_the_offset_of_its_day() {
     let old: DateTime<Utc> = "2026-01-05T10:00:00Z".parse().unwrap();
     let offsets = [(old, TimeDelta::zero()), (old + HOUR, HOUR * 2)];
-    let answer = "HTTP/1.1 200 OK\r\nDate: Mon, 05 Jan 2026 11:30:00 GMT\r\n\r\n\
-        {\"created_time\":\"2026-01-05T10:30:00.5Z\",\"deletion_time\":\"\"} {\"created_time\":\"2026-01-05T11:30:00Z\"}";
-    let said = String::from_utf8(shifted(answer.into(), &offsets)).unwrap();
-    assert!(said.contains("Date: Mon, 05 Jan 2026 13:30:00 GMT"), "{said}");
-    assert!(said.contains("T10:30:00.5Z") && said.contains("T13:30:00Z"), "{said}");
+    let document = "{\"created_time\":\"2026-01-05T10:30:00.5Z\",\"deletion_time\":\"\"} {\"created_time\":\"2026-01-05T11:30:00Z\"}";
+    assert_eq!(
+        shifted(document.to_owned(), &offsets),
+        "{\"created_time\":\"2026-01-05T10:30:00.500Z\",\"deletion_time\":\"\"} {\"created_time\":\"2026-01-05T13:30:00Z\"}"
+    );
 }

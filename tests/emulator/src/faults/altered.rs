@@ -1,7 +1,7 @@
 //! Real answers, changed after they were written.
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::answer::Rendered;
@@ -29,6 +29,20 @@ pub(super) fn relabel(mut answer: Rendered, content_type: &str) -> Rendered {
     if let Ok(value) = HeaderValue::from_str(content_type) {
         answer.headers.insert(CONTENT_TYPE, value);
     }
+    answer
+}
+
+/// Another value of a header.
+pub(super) fn restate(mut answer: Rendered, name: &str, value: &str) -> Rendered {
+    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+        answer.headers.insert(name, value);
+    }
+    answer
+}
+
+/// Other words in the document.
+pub(super) fn replace(mut answer: Rendered, from: &str, to: &str) -> Rendered {
+    answer.body = String::from_utf8_lossy(&answer.body).replace(from, to).into();
     answer
 }
 

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{Fault, Kind, altered};
 use crate::answer::{Answer, Rendered};
 use crate::request::Request;
-use crate::server::{Shared, handled};
-use crate::wire::{self, Body};
+use crate::wire::Body;
 
 const PAGE: &str =
     "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>";
@@ -30,19 +29,29 @@ impl std::fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
+/// Whoever answers when no fault is in the way.
+pub(crate) trait Origin: Send + Sync + 'static {
+    /// Lets the request take effect. `instead` is a status, sent at the moment the handler would have been called.
+    fn handled(
+        &self,
+        request: &Request,
+        instead: Option<StatusCode>,
+    ) -> impl Future<Output = Result<Rendered, Lost>> + Send;
+}
+
 /// Lets the request take effect or not, as the fault says, and makes the answer the fault wants.
 pub(crate) async fn strike(
-    shared: Arc<Shared>,
+    origin: Arc<impl Origin>,
     request: Arc<Request>,
     fault: Fault,
-) -> Result<Response<Body>, Lost> {
+) -> Result<(Rendered, Body), Lost> {
     let Fault { applied, kind, .. } = fault;
     let real = if applied || kind.alters() {
-        handled(&shared, &request, None).await
+        origin.handled(&request, None).await?
     } else {
         match &kind {
-            Kind::Status(status) => handled(&shared, &request, Some(code(*status))).await,
-            Kind::Slow(time) => late(&shared, &request, *time).await?,
+            Kind::Status(status) => origin.handled(&request, Some(code(*status))).await?,
+            Kind::Slow(time) => late(&origin, &request, *time).await?,
             _ => plain(StatusCode::OK, "text/plain", ""),
         }
     };
@@ -84,8 +93,11 @@ pub(crate) async fn strike(
             (altered::claim(real, claims), whole())
         }
         Kind::ShortListing(missing) => (altered::shorten(real, missing), whole()),
+        Kind::Header { name, value } => (altered::restate(real, &name, &value), whole()),
+        Kind::Replace { from, to } => (altered::replace(real, &from, &to), whole()),
     };
-    Ok(wire::response(&shared, &request, answer, body))
+    let body = body(answer.body.clone());
+    Ok((answer, body))
 }
 
 /// How the bytes of an answer become a body.
@@ -100,13 +112,13 @@ fn code(status: u16) -> StatusCode {
 }
 
 /// In a task of its own: a client that gives up does not stop what the server has begun.
-async fn late(shared: &Arc<Shared>, request: &Arc<Request>, time: Duration) -> Result<Rendered, Lost> {
-    let (shared, request) = (Arc::clone(shared), Arc::clone(request));
+async fn late(origin: &Arc<impl Origin>, request: &Arc<Request>, time: Duration) -> Result<Rendered, Lost> {
+    let (origin, request) = (Arc::clone(origin), Arc::clone(request));
     let task = tokio::spawn(async move {
         sleep(time).await;
-        handled(&shared, &request, None).await
+        origin.handled(&request, None).await
     });
-    task.await.map_err(|_| Lost)
+    task.await.map_err(|_| Lost)?
 }
 
 fn login_failed() -> Answer {

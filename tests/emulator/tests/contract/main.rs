@@ -17,6 +17,7 @@ mod listings;
 mod login;
 mod program;
 mod projects;
+mod relay;
 mod server;
 mod throttle;
 mod update;

@@ -1,0 +1,212 @@
+//! Every endpoint of both servers, gone wrong in every way that there is, once and for a whole pass. The passes that
+//! follow begin at once after the latter, and an overlap later after the former.
+//!
+//! A relay before each server strikes the requests of one endpoint, in a situation in which the pass makes them; a
+//! cell in which nothing was struck counts as broken. What each cell must leave behind:
+//!
+//! - at once, every published key works, nobody else's key was touched, nothing was revoked that should not be, the
+//!   output has no secret in it, and what failed says what to do;
+//! - some passes later, the only live key of ours is the published one.
+//!
+//! What only Vault can do wrong, from its seal to its mounts, is in [`vault`]. Both are the part `faults` of
+//! `docs/reliability.md`.
+
+mod endpoints;
+mod misfortunes;
+mod scene;
+mod vault;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::support::proof;
+use endpoints::{ENDPOINTS, Endpoint, Server};
+use misfortunes::{MISFORTUNES, Misfortune};
+use scene::{Begin, Scene, Situation};
+
+/// Scenes at the same time: each has its own servers' corners, and mostly waits.
+const AT_ONCE: usize = 32;
+
+/// Shorter than most pauses before the repetitions of both clients, which then meet an open port.
+const SHORT_REFUSAL: Duration = Duration::from_millis(150);
+
+/// How many cells beside those of the effects are drawn for the short proof.
+const DRAWN: usize = 12;
+
+/// Whether the first request alone is struck, or every one of that pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Extent {
+    Once,
+    Throughout,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    endpoint: &'static Endpoint,
+    misfortune: Misfortune,
+    extent: Extent,
+}
+
+/// What was found in a cell.
+#[derive(Debug)]
+struct Finding {
+    row: String,
+    column: &'static str,
+    breaches: Vec<String>,
+    /// How many passes it took to put things right, if they did.
+    passes: Option<usize>,
+}
+
+/// What an undisturbed run asks, request by request, of each server.
+type Scripts = BTreeMap<Situation, BTreeMap<Server, Vec<&'static str>>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_at_whichever_endpoint_the_next_passes_put_it_right() {
+    let cells = selected();
+    let mut situations: Vec<_> = cells.iter().map(|cell| cell.endpoint.situation).collect();
+    situations.sort_unstable();
+    situations.dedup();
+    let scripts: Scripts = futures_util::stream::iter(situations)
+        .map(|situation| async move { (situation, script(situation).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let scripts = &scripts;
+    let plays = cells.into_iter().map(|cell| play(cell, scripts).boxed_local()).chain(vault::plays());
+    let findings: Vec<Finding> = futures_util::stream::iter(plays).buffer_unordered(AT_ONCE).collect().await;
+    let text = format!("{}\n{}\n{}", matrix(&findings), vault::table(&findings), totals(&findings));
+    proof::record("faults", &text);
+    let broken: Vec<_> = findings.iter().filter(|finding| !finding.breaches.is_empty()).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// All cells, or for the short proof those of the effects, struck once, and a few others by the seed.
+fn selected() -> Vec<Cell> {
+    let fits = |endpoint: &Endpoint, misfortune: &Misfortune| {
+        *misfortune != Misfortune::WrongProject || endpoint.name == "create_key"
+    };
+    let mut cells = Vec::new();
+    for endpoint in &ENDPOINTS {
+        for misfortune in MISFORTUNES.into_iter().filter(|misfortune| fits(endpoint, misfortune)) {
+            for extent in [Extent::Once, Extent::Throughout] {
+                cells.push(Cell { endpoint, misfortune, extent });
+            }
+        }
+    }
+    if proof::rounds(1, 0) == 0 {
+        return cells;
+    }
+    let seed = std::env::var("FAULTS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| Utc::now().timestamp());
+    println!("FAULTS_SEED={seed} draws the same cells again");
+    let (mut chosen, mut others): (Vec<_>, Vec<_>) =
+        cells.into_iter().partition(|cell| cell.endpoint.is_effect() && cell.extent == Extent::Once);
+    others.sort_by_key(|cell| {
+        let mut hasher = DefaultHasher::new();
+        (seed, cell.endpoint.title(), cell.misfortune.title(), cell.extent).hash(&mut hasher);
+        hasher.finish()
+    });
+    chosen.extend(others.into_iter().take(DRAWN));
+    chosen
+}
+
+async fn set(situation: Situation, misfortune: Misfortune) -> Scene {
+    let mut scene = Scene::set(situation).await;
+    if misfortune == Misfortune::Refused {
+        // One request after the other, so that it is known which one meets the closed port.
+        scene.rig.set("rotation", "concurrency", "1");
+    }
+    scene
+}
+
+async fn script(situation: Situation) -> BTreeMap<Server, Vec<&'static str>> {
+    let scene = set(situation, Misfortune::Refused).await;
+    let ended = scene.run().await;
+    assert_eq!(ended.code, 0, "{situation:?} fails by itself");
+    [Server::Exceptionless, Server::Vault].map(|server| (server, scene.asked(server))).into()
+}
+
+/// Plays a cell: the run that is struck, and the passes after it.
+async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) -> Finding {
+    let scene = set(endpoint.situation, misfortune).await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let address = format!("http://{}/", elsewhere.local_addr().unwrap());
+    let relay = scene.relay(endpoint.server);
+    let script = &scripts[&endpoint.situation][&endpoint.server];
+    let first = script.iter().position(|name| *name == endpoint.name);
+    let first =
+        first.unwrap_or_else(|| panic!("{:?} does not call {}", endpoint.situation, endpoint.title()));
+    match misfortune.spoiling(&address) {
+        None => relay.refuse_after(first, (extent == Extent::Once).then_some(SHORT_REFUSAL)).await,
+        Some(spoiling) => {
+            let fault = endpoint.fault(&scene.rig.corner.mount, spoiling.kind);
+            let fault = if spoiling.applied { fault.applied() } else { fault };
+            relay.add_fault(if extent == Extent::Once { fault } else { fault.always() });
+        }
+    }
+    let ended = scene.run().await;
+    let mut breaches = Vec::new();
+    let asked = scene.asked(endpoint.server);
+    if relay.struck() == 0 || (misfortune == Misfortune::Refused && !asked.starts_with(&script[..first])) {
+        breaches.push("the endpoint was not struck".to_owned());
+    }
+    scene.clear_faults().await;
+    breaches.extend(scene.breaches().await);
+    breaches.extend(scene.faux_pas(&ended));
+    if !elsewhere.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+        breaches.push("another host was asked".to_owned());
+    }
+    let begin = if extent == Extent::Once { Begin::AfterTheOverlap } else { Begin::AtOnce };
+    let passes = scene.converges(begin).await;
+    if passes.is_none() {
+        breaches.push("the passes after it did not put it right".to_owned());
+    }
+    breaches.extend(scene.breaches().await);
+    Finding { row: endpoint.title(), column: misfortune.title(), breaches, passes }
+}
+
+/// The cells as a table: a row an endpoint, a column a misfortune.
+fn matrix(findings: &[Finding]) -> String {
+    let mut text = String::from("| endpoint | ");
+    for misfortune in MISFORTUNES {
+        write!(text, "{} | ", misfortune.title()).unwrap();
+    }
+    text += "breaches |\n";
+    text += &"| --- ".repeat(MISFORTUNES.len() + 2);
+    text += "|\n";
+    for endpoint in &ENDPOINTS {
+        let row: Vec<_> = findings.iter().filter(|finding| finding.row == endpoint.title()).collect();
+        write!(text, "| `{}` | ", endpoint.title()).unwrap();
+        for misfortune in MISFORTUNES {
+            let times = row.iter().filter(|finding| finding.column == misfortune.title()).count();
+            let times = if times == 0 { "-".to_owned() } else { times.to_string() };
+            write!(text, "{times} | ").unwrap();
+        }
+        writeln!(text, "{} |", broken(row)).unwrap();
+    }
+    text
+}
+
+fn broken<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> usize {
+    findings.into_iter().filter(|finding| !finding.breaches.is_empty()).count()
+}
+
+fn totals(findings: &[Finding]) -> String {
+    let mut text = format!("{} runs that went wrong, {} breaches.", findings.len(), broken(findings));
+    let mut passes: Vec<_> = findings.iter().filter_map(|finding| finding.passes).collect();
+    passes.sort_unstable();
+    passes.dedup();
+    for pass in passes {
+        let times = findings.iter().filter(|finding| finding.passes == Some(pass)).count();
+        write!(text, " {times} were put right by pass {pass} after them.").unwrap();
+    }
+    text + "\n"
+}
