@@ -44,6 +44,10 @@ kill-matrix: tools ## End the process before and after every request; the next p
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history
 
+.PHONY: fuzz
+fuzz: ## Damaged input for every parser of foreign input, for about ten minutes (CASES=50000 a property)
+	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
+
 .PHONY: load
 load: ## How fast the emulated Exceptionless answers, so that it never hides our own cost
 	cargo run --locked --release -p exceptionless-emulator --example load

@@ -309,3 +309,15 @@ fn files_that_cannot_be_read_are_reported_without_guesses_about_what_is_missing(
         load(&desk.path("bad.toml"), &[("ROTATOR__LOG__FORMAT", "xml")]).expect_err("problems").problems;
     assert_eq!(both.len(), 2, "{both:#?}");
 }
+
+#[test]
+fn a_value_that_is_quoted_cannot_begin_a_line_of_its_own() {
+    let desk = Desk::new();
+    for (section, line) in
+        [("vault", r#"path = "a/{\nx}""#), ("rotation", r#"schedule = "\u001b[2J 3 * * *""#)]
+    {
+        for problem in desk.problems(&desk.with(section, line), &[]) {
+            assert!(!problem.to_string().contains(char::is_control), "{problem:?}");
+        }
+    }
+}
