@@ -45,7 +45,7 @@ histories: ## The promise, tried on many more random histories, for whoever chan
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history
 
 .PHONY: fuzz
-fuzz: ## Damaged input for every parser of foreign input, for about ten minutes (CASES=50000 a property)
+fuzz: ## Damaged input for every parser of foreign input, much of it (CASES=50000 a property)
 	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
 
 .PHONY: load

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use config::{FileFormat, Format, Map, Value};
 
+use super::aliases;
 use super::error::Complaint;
 
 /// Why there is no tree.
@@ -39,6 +40,12 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Unreadable> {
         ))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if format == FileFormat::Yaml && !aliases::are_bounded(text) {
+        return Err(Unreadable::Broken(Complaint::new(
+            "repeats parts of itself until it is too large",
+            "write out what its aliases (*name) stand for",
+        )));
+    }
     parse(format, text, &path.display().to_string()).map_err(Unreadable::Broken)
 }
 

@@ -321,3 +321,18 @@ fn a_value_that_is_quoted_cannot_begin_a_line_of_its_own() {
         }
     }
 }
+
+#[test]
+fn aliases_that_grow_without_bound_are_refused_before_they_do() {
+    let desk = Desk::new();
+    let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        let part = format!("*a{}, ", level - 1).repeat(10);
+        yaml.push_str(&format!("a{level}: &a{level} [{part}]\n"));
+    }
+    let error = load(&desk.write("bomb.yaml", &yaml), &[]).expect_err("a problem").to_string();
+    assert!(error.contains("repeats parts of itself"), "{error}");
+    let few = "projects:\n  include: &all [\"*\"]\n  exclude: *all\n";
+    let error = load(&desk.write("few.yaml", few), &[]).expect_err("a problem").to_string();
+    assert!(!error.contains("repeats"), "{error}");
+}
