@@ -25,7 +25,7 @@ pub use error::{ConfigError, Problem};
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
 
-mod aliases;
+mod bounds;
 mod daemon;
 mod effective;
 mod error;

@@ -323,7 +323,7 @@ fn a_value_that_is_quoted_cannot_begin_a_line_of_its_own() {
 }
 
 #[test]
-fn aliases_that_grow_without_bound_are_refused_before_they_do() {
+fn yaml_that_grows_or_nests_without_bound_is_refused_before_it_does() {
     let desk = Desk::new();
     let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
@@ -332,6 +332,10 @@ fn aliases_that_grow_without_bound_are_refused_before_they_do() {
     }
     let error = load(&desk.write("bomb.yaml", &yaml), &[]).expect_err("a problem").to_string();
     assert!(error.contains("repeats parts of itself"), "{error}");
+    for level in ["- ", "? ", "["] {
+        let deep = format!("a:\n  {}x\n", level.repeat(100_000));
+        load(&desk.write("deep.yaml", &deep), &[]).expect_err("a problem");
+    }
     let few = "projects:\n  include: &all [\"*\"]\n  exclude: *all\n";
     let error = load(&desk.write("few.yaml", few), &[]).expect_err("a problem").to_string();
     assert!(!error.contains("repeats"), "{error}");

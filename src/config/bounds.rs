@@ -1,22 +1,33 @@
-//! How large a YAML file becomes when its aliases are filled in.
+//! How large and how deep a YAML file becomes when it is filled in.
 //!
-//! The parser copies what an alias names. Where that holds aliases itself, a few lines grow tenfold each, and a
-//! file that was meant as a joke would take all memory of a daemon that was only asked to read it again.
+//! The parser copies what an alias names. Where that holds aliases itself, a few lines grow tenfold each; and it
+//! calls itself for each level. So a file of one screen could take all memory, or all stack, of a daemon that was
+//! only asked to read it again. The parsers of TOML and JSON know bounds of their own.
 
 use std::collections::HashMap;
 
-use yaml_rust2::parser::{EventReceiver, Parser};
-use yaml_rust2::{Event, ScanError};
+use yaml_rust2::Event;
+use yaml_rust2::parser::Parser;
 
-/// In letters, each value counting one more: no configuration comes near it.
+/// What aliases may add, in letters, each value counting one more: no configuration comes near it.
 const LARGEST: usize = 1 << 20;
 
-/// Whether the aliases of this text stay within bounds. Text that is not YAML does: nothing is made of it.
-pub(super) fn are_bounded(text: &str) -> bool {
-    let mut size = Size::default();
-    let _: Result<(), ScanError> = Parser::new_from_str(text).load(&mut size, true);
-    // A file without aliases is as large as it looks, whatever that is.
-    size.copied <= LARGEST
+/// A configuration has four levels; this is about what the other formats allow.
+const DEEPEST: usize = 100;
+
+/// Whether this text can be parsed within bounds. Text that is not YAML can: nothing is made of it.
+pub(super) fn are_kept(text: &str) -> bool {
+    let (mut parser, mut size) = (Parser::new_from_str(text), Size::default());
+    while let Ok((event, _)) = parser.next_token() {
+        if event == Event::StreamEnd {
+            break;
+        }
+        size.grow(event);
+        if size.copied > LARGEST || size.open.len() > DEEPEST {
+            return false;
+        }
+    }
+    true
 }
 
 #[derive(Default)]
@@ -30,8 +41,8 @@ struct Size {
     anchored: HashMap<usize, usize>,
 }
 
-impl EventReceiver for Size {
-    fn on_event(&mut self, event: Event) {
+impl Size {
+    fn grow(&mut self, event: Event) {
         match event {
             Event::Alias(anchor) => {
                 let size = self.anchored.get(&anchor).copied().unwrap_or(1);
