@@ -63,6 +63,10 @@ soak: tools consumers ## The same for twenty minutes, and 200 kills at random mo
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history
 
+.PHONY: fuzz
+fuzz: ## Damaged input for every parser of foreign input, much of it (CASES=50000 a property)
+	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
+
 .PHONY: load
 load: ## How fast the emulated Exceptionless answers, so that it never hides our own cost
 	cargo run --locked --release -p exceptionless-emulator --example load

@@ -25,6 +25,7 @@ pub use error::{ConfigError, Problem};
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
 
+mod bounds;
 mod daemon;
 mod effective;
 mod error;

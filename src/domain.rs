@@ -18,3 +18,6 @@ pub mod project;
 pub mod retiring;
 pub mod schedule;
 pub mod secret;
+
+#[cfg(test)]
+pub(crate) mod fuzz;

@@ -76,9 +76,10 @@ impl Complaint {
     }
 
     pub(super) fn at(self, key: String, place: Option<String>) -> Problem {
-        // Keys and names of files may hold anything, also what a terminal obeys.
+        // Keys, names of files and quoted values may hold anything, also what a terminal obeys.
         let plain = |text: String| text.replace(char::is_control, "?");
-        Problem { key: plain(key), problem: self.problem, place: place.map(plain), remedy: self.remedy }
+        let (problem, remedy) = (plain(self.problem), self.remedy.map(plain));
+        Problem { key: plain(key), problem, place: place.map(plain), remedy }
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use config::{FileFormat, Format, Map, Value};
 
+use super::bounds;
 use super::error::Complaint;
 
 /// Why there is no tree.
@@ -39,6 +40,12 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Unreadable> {
         ))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if format == FileFormat::Yaml && !bounds::are_kept(text) {
+        return Err(Unreadable::Broken(Complaint::new(
+            "repeats parts of itself, or nests them, beyond measure",
+            "write out what its aliases (*name) stand for, and no more levels than the keys have",
+        )));
+    }
     parse(format, text, &path.display().to_string()).map_err(Unreadable::Broken)
 }
 

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod effective;
+mod fuzz;
 mod leaks;
 mod mistakes;
 mod sources;

@@ -8,6 +8,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
+use super::clocks::plausible;
 use super::key::Fingerprint;
 
 /// Keys by fingerprint, each with the time since when it counts as old. As text:
@@ -17,14 +18,18 @@ pub struct Retiring(BTreeMap<Fingerprint, DateTime<Utc>>);
 
 impl Retiring {
     /// Reads the text form. An entry that a person damaged is dropped: its key is then found unlisted
-    /// and enrolled anew, which only delays its end.
+    /// and enrolled anew, which only delays its end. Of two entries for one key the later time counts.
     pub fn parse(text: &str) -> Self {
         let entry = |entry: &str| {
             let (fingerprint, since) = entry.trim().split_once('@')?;
             let since = DateTime::parse_from_rfc3339(since).ok()?.to_utc();
-            Some((Fingerprint::parse(fingerprint)?, since))
+            Some((Fingerprint::parse(fingerprint)?, plausible(since)?))
         };
-        Self(text.split(',').filter_map(entry).collect())
+        let mut list = Self::default();
+        for (key, since) in text.split(',').filter_map(entry) {
+            list.insert(key, list.since(key).map_or(since, |known| known.max(since)));
+        }
+        list
     }
 
     /// Lists a key. The time is rounded up to the whole second in which it is written.
@@ -81,6 +86,21 @@ mod tests {
         let mut list = Retiring::default();
         list.insert(Fingerprint::parse("0123456789ab").expect("hex"), since);
         assert_eq!(list.to_string(), "0123456789ab@1970-01-01T00:01:41Z");
+    }
+
+    #[test]
+    fn a_time_that_a_person_wrote_is_never_taken_for_an_earlier_one() {
+        for (written, read) in [
+            ("9f86d081884c@2026-11-21T03:00:22.1Z", "9f86d081884c@2026-11-21T03:00:23Z"),
+            (
+                "9f86d081884c@2026-11-21T03:00:22Z,9f86d081884c@2026-11-20T03:00:22Z",
+                "9f86d081884c@2026-11-21T03:00:22Z",
+            ),
+            ("9f86d081884c@0026-11-21T03:00:22Z", ""),
+            ("9f86d081884c@9999-12-31T23:59:59-23:59", ""),
+        ] {
+            assert_eq!(Retiring::parse(written).to_string(), read, "{written}");
+        }
     }
 
     #[test]

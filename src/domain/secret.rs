@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::clocks::plausible;
 use super::ids::{Instance, ProjectId, RotationId};
 use super::key::{ApiKey, Fingerprint};
 use super::marker::Owner;
@@ -130,7 +131,7 @@ impl Published {
         stamped: bool,
         field: impl Fn(&str) -> Option<&'a str>,
     ) -> Self {
-        let time = |name| DateTime::parse_from_rfc3339(field(name)?).ok().map(|time| time.to_utc());
+        let time = |name| plausible(DateTime::parse_from_rfc3339(field(name)?).ok()?.to_utc());
         Self {
             version,
             written_at,

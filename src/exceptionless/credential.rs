@@ -178,9 +178,10 @@ impl Held {
             StatusCode::OK => {
                 let token = answer
                     .json::<wire::LoggedIn<'_>>()
+                    .and_then(|answer| answer.read())
                     .map_err(|problem| door.unreadable(&Operation::LogIn, problem))?;
                 self.failures = 0;
-                Ok(SecretString::from(token.token.as_ref()))
+                Ok(token)
             }
             StatusCode::UNAUTHORIZED => {
                 let email = email.to_owned();

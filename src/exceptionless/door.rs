@@ -308,4 +308,6 @@ fn is_tls(error: &reqwest::Error) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

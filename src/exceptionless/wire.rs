@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -28,7 +29,7 @@ pub(super) struct Login<'a> {
 #[derive(Deserialize)]
 pub(super) struct LoggedIn<'a> {
     #[serde(borrow)]
-    pub(super) token: Cow<'a, str>,
+    token: Cow<'a, str>,
 }
 
 /// The body of a refusal. Its `instance` contains keys and is not read.
@@ -110,11 +111,19 @@ struct Failure {
     status_code: u16,
 }
 
+impl LoggedIn<'_> {
+    /// A token that is empty or fits in no header would be a login that is made anew, and counted, each time.
+    pub(super) fn read(&self) -> Result<SecretString, Unreadable> {
+        let fits = !self.token.is_empty() && self.token.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(self.token.as_ref().into()) } else { Err(Unreadable::Value { field: "token" }) }
+    }
+}
+
 impl CurrentUser {
     pub(super) fn read(self) -> Result<User, Unreadable> {
         let organization_ids =
             self.organization_ids.iter().map(|id| organization(id)).collect::<Result<_, _>>()?;
-        Ok(User { id: self.id, email: self.email_address, organization_ids })
+        Ok(User { id: printable(&self.id), email: printable(&self.email_address), organization_ids })
     }
 }
 
@@ -213,5 +222,7 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

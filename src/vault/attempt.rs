@@ -108,11 +108,14 @@ impl Said {
     const LONGEST: usize = 200;
 
     pub(super) fn new(errors: &[String]) -> Self {
-        let joined = errors.join("; ");
-        let words =
-            joined.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+        Self(Self::in_one_line(&errors.join("; ")))
+    }
+
+    /// Any text of Vault's that is shown to people.
+    pub(super) fn in_one_line(text: &str) -> String {
+        let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
         let line = words.collect::<Vec<_>>().join(" ");
-        Self(line.chars().take(Self::LONGEST).collect())
+        line.chars().take(Self::LONGEST).collect()
     }
 }
 

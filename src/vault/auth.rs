@@ -24,6 +24,9 @@ use crate::config::{SecretSource, VaultAuth};
 /// So that a lease of nearly nothing does not become a busy loop.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// As good as one without end; the arithmetic of longer ones could overflow.
+const LONGEST_LEASE: Duration = Duration::from_secs(10 * 366 * 86_400);
+
 /// The login of this process.
 pub(super) struct Session {
     method: VaultAuth,
@@ -245,7 +248,7 @@ impl Session {
 
 impl Lease {
     fn new(token: Token, duration: Duration, renewable: bool) -> Self {
-        let now = Instant::now();
+        let (now, duration) = (Instant::now(), duration.min(LONGEST_LEASE));
         let term = (!duration.is_zero()).then(|| Term {
             ends: now + duration,
             renew_at: now + (duration * 2 / 3).max(SHORTEST_PAUSE.min(duration)),
@@ -311,3 +314,6 @@ fn auth_info(transport: &Transport, attempt: &Attempt, answer: &Answer) -> Resul
 fn read(source: &SecretSource) -> Result<SecretString, VaultError> {
     source.read().map_err(|source| VaultError::Credential { source: Arc::new(source) })
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use vaultrs::api::token::responses::LookupTokenResponse;
 
 use super::VaultStore;
-use super::attempt::{Attempt, Operation};
+use super::attempt::{Attempt, Operation, Said};
 use super::auth::remaining;
 use super::error::VaultError;
 
@@ -103,7 +103,10 @@ impl VaultStore {
         match (mount.engine.as_str(), version) {
             ("kv", Some("2")) => Ok(()),
             ("kv", _) => Err(VaultError::KvVersion1 { mount: self.mount() }),
-            (_, _) => Err(VaultError::WrongEngine { mount: self.mount(), engine: mount.engine }),
+            (engine, _) => {
+                let engine = Said::in_one_line(engine);
+                Err(VaultError::WrongEngine { mount: self.mount(), engine })
+            }
         }
     }
 
@@ -119,7 +122,8 @@ impl VaultStore {
         let attempt = Attempt::new(Operation::AskHealth, "sys/health".to_owned());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.transport().send(&call, None, None).await?;
-        self.transport().parse(&call.attempt, &answer)
+        let health: Health = self.transport().parse(&call.attempt, &answer)?;
+        Ok(Health { version: Said::in_one_line(&health.version), ..health })
     }
 
     /// What the token may do at each of these API paths, such as `secret/data/exceptionless/42`.

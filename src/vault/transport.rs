@@ -335,3 +335,6 @@ fn outcome_label<E>(outcome: &Result<Result<Answer, VaultError>, E>) -> String {
         Err(_) => "timeout".to_owned(),
     }
 }
+
+#[cfg(test)]
+pub(super) mod fuzz;

@@ -309,3 +309,34 @@ fn files_that_cannot_be_read_are_reported_without_guesses_about_what_is_missing(
         load(&desk.path("bad.toml"), &[("ROTATOR__LOG__FORMAT", "xml")]).expect_err("problems").problems;
     assert_eq!(both.len(), 2, "{both:#?}");
 }
+
+#[test]
+fn a_value_that_is_quoted_cannot_begin_a_line_of_its_own() {
+    let desk = Desk::new();
+    for (section, line) in
+        [("vault", r#"path = "a/{\nx}""#), ("rotation", r#"schedule = "\u001b[2J 3 * * *""#)]
+    {
+        for problem in desk.problems(&desk.with(section, line), &[]) {
+            assert!(!problem.to_string().contains(char::is_control), "{problem:?}");
+        }
+    }
+}
+
+#[test]
+fn yaml_that_grows_or_nests_without_bound_is_refused_before_it_does() {
+    let desk = Desk::new();
+    let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        let part = format!("*a{}, ", level - 1).repeat(10);
+        yaml.push_str(&format!("a{level}: &a{level} [{part}]\n"));
+    }
+    let error = load(&desk.write("bomb.yaml", &yaml), &[]).expect_err("a problem").to_string();
+    assert!(error.contains("repeats parts of itself"), "{error}");
+    for level in ["- ", "? ", "["] {
+        let deep = format!("a:\n  {}x\n", level.repeat(100_000));
+        load(&desk.write("deep.yaml", &deep), &[]).expect_err("a problem");
+    }
+    let few = "projects:\n  include: &all [\"*\"]\n  exclude: *all\n";
+    let error = load(&desk.write("few.yaml", few), &[]).expect_err("a problem").to_string();
+    assert!(!error.contains("repeats"), "{error}");
+}

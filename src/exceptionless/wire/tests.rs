@@ -84,3 +84,19 @@ fn the_body_of_a_create_names_scopes_and_notes() {
     let body = encode(&NewToken { scopes: ["client"], notes: "a \"note\"" });
     assert_eq!(std::str::from_utf8(&body), Ok(r#"{"scopes":["client"],"notes":"a \"note\""}"#));
 }
+
+#[test]
+fn an_address_of_a_user_is_shown_without_what_a_terminal_obeys() {
+    let user = r#"{"id":"a\u001b","email_address":"a\u001b[2J\n@b","organization_ids":[]}"#;
+    let user = serde_json::from_str::<CurrentUser>(user).expect("a user").read().expect("readable");
+    assert_eq!((&*user.id, &*user.email), ("a\u{fffd}", "a\u{fffd}[2J\u{fffd}@b"));
+}
+
+#[test]
+fn a_login_token_that_fits_in_no_header_is_unusable() {
+    for token in ["", "a\\nb", "a b", "\u{e9}"] {
+        let answer = format!(r#"{{"token":"{token}"}}"#);
+        let read = serde_json::from_str::<LoggedIn<'_>>(&answer).expect("an answer").read();
+        assert_eq!(read.err(), Some(Unreadable::Value { field: "token" }), "{token}");
+    }
+}

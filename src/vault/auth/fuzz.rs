@@ -1,0 +1,60 @@
+//! Leases of any length, and tokens in answers of any shape.
+
+use proptest::prelude::*;
+use vaultrs::api::token::responses::LookupTokenResponse;
+
+use super::*;
+use crate::domain::fuzz::{cases, damage, damages, gives_away, said, secret};
+use crate::vault::transport::fuzz::{answer, attempt, transport};
+
+fn login(token: &str) -> String {
+    format!(
+        r#"{{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,
+ "warnings":null,"auth":{{"client_token":"{token}","accessor":"a","policies":["default"],"token_policies":["default"],
+ "metadata":{{"role_name":"rotator"}},"lease_duration":3600,"renewable":true,"entity_id":"e","token_type":"service","orphan":true}}}}"#
+    )
+}
+
+fn lookup(token: &str) -> String {
+    format!(
+        r#"{{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"wrap_info":null,"warnings":null,
+ "auth":null,"data":{{"accessor":"a","creation_time":1763690000,"creation_ttl":3600,"display_name":"approle",
+ "entity_id":"e","expire_time":"2026-11-21T04:00:00Z","explicit_max_ttl":0,"id":"{token}","issue_time":null,"meta":null,
+ "num_uses":0,"orphan":true,"path":"auth/approle/login","policies":["default"],"renewable":true,"ttl":3600}}}}"#
+    )
+}
+
+fn lease(duration: Duration) -> Lease {
+    Lease::new(Token { secret: "t".into(), serial: 0 }, duration, true)
+}
+
+#[test]
+fn a_lease_of_any_length_is_taken() {
+    for seconds in [0, 1, 2, u64::MAX / 2, u64::MAX] {
+        let mut lease = lease(Duration::from_secs(seconds));
+        assert!(lease.is_alive() && !lease.is_due(), "{seconds}");
+        lease.term.iter_mut().for_each(Term::postpone);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1))]
+
+    #[test]
+    fn an_answer_to_a_login_is_a_lease_or_an_error_that_shows_no_token(token in secret(), damages in damages()) {
+        let body = damage(login(&token).into_bytes(), &damages);
+        match auth_info(transport(), &attempt(), &answer(200, body)) {
+            Ok(info) => prop_assert!(lease(Duration::from_secs(info.lease_duration)).is_alive()),
+            Err(error) => prop_assert!(!gives_away(&said(&error), &token)),
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_look_up_is_a_lease_or_an_error_that_shows_no_token(token in secret(), damages in damages()) {
+        let body = damage(lookup(&token).into_bytes(), &damages);
+        match transport().data::<LookupTokenResponse>(&attempt(), &answer(200, body)) {
+            Ok(found) => prop_assert!(lease(remaining(&found).unwrap_or_default()).is_alive()),
+            Err(error) => prop_assert!(!gives_away(&said(&error), &token)),
+        }
+    }
+}
