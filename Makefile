@@ -40,6 +40,10 @@ audit: $(TOOLS)/bin/cargo-deny ## Licences, sources, and crates that must not be
 kill-matrix: tools ## End the process before and after every request; the next passes repair it (docs/reliability.md)
 	$(PROOF) --features kill-points -- kill:: --nocapture
 
+.PHONY: faults
+faults: tools ## Races, and a cluster that loses its leader; the promise is audited (docs/reliability.md)
+	$(PROOF) -- faults:: cluster:: races:: --nocapture
+
 .PHONY: histories
 histories: ## The promise, tried on many more random histories, for whoever changes a rule (HISTORIES=4000 a cast)
 	HISTORIES=$(or $(HISTORIES),4000) cargo test --locked --release --lib plan::history

@@ -13,6 +13,7 @@ mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod races;
 mod recovery;
 mod rotation;
 mod scale;

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 pub mod audit;
 pub mod bao;
+pub mod dice;
 pub mod lossy;
 pub mod process;
 pub mod proof;
