@@ -7,6 +7,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "test names are sentences, and nothing is public")]
 
 mod bad_input;
+mod cluster;
 mod daemon;
 mod documents;
 mod floors;

@@ -79,7 +79,7 @@ impl Story {
             Settings { organizations: 1, projects: 4, latency, rate_limit: 0, ..Settings::default() };
         let mut rig = Rig::with(settings).await;
         rig.corner.keep_versions().await;
-        rig.set("rotation", "overlap", "\"2s\"").set("rotation", "schedule", "\"* * * * * *\"");
+        rig.set("rotation", "overlap", "\"2s\"").set("rotation", "schedule", "\"*/4 * * * * *\"");
         rig.set("rotation", "reconcile_every", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("log", "level", "\"info\"");
         let person = Mutex::new(Person::new(&rig, seed));

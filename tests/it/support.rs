@@ -6,7 +6,9 @@ use tokio::time::{Instant, sleep};
 
 pub mod audit;
 pub mod bao;
+pub mod cluster;
 pub mod dice;
+pub mod guard;
 pub mod lossy;
 pub mod process;
 pub mod proof;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::Revocation;
 use serde_json::{Value, json};
 
-use super::bao::Corner;
+use super::bao::{Corner, FOLDER};
 use super::rig::Rig;
 
 /// How long a request to revoke may have been under way: the rotator reads the secret directly before it.
@@ -61,7 +61,7 @@ struct Publication {
     until: Option<DateTime<Utc>>,
 }
 
-/// Audits all projects that there are. The versions must all be kept ([`Corner::keep_versions`]), and Vault's clock
+/// Audits all projects that ever had a secret. The versions must all be kept ([`Corner::keep_versions`]), and Vault's clock
 /// be the machine's. What a person, a job or the end of a project took is no breach.
 pub async fn audit(rig: &Rig, overlap: TimeDelta) -> Audit {
     audit_among(rig, overlap, &People::default()).await
@@ -71,7 +71,10 @@ pub async fn audit(rig: &Rig, overlap: TimeDelta) -> Audit {
 pub async fn audit_among(rig: &Rig, overlap: TimeDelta, people: &People) -> Audit {
     let mut audit = Audit::default();
     let mut publications = Vec::new();
-    for project in rig.projects() {
+    let folder = format!("{}/metadata/{FOLDER}", rig.corner.mount);
+    let (_, mut listing) = rig.corner.bao.any("LIST", &folder, Value::Null).await;
+    let projects: Vec<String> = serde_json::from_value(listing["data"]["keys"].take()).unwrap();
+    for project in projects {
         let versions = versions(&rig.corner, &Rig::place(&project)).await;
         audit.publications += versions.len();
         publications.extend(publications_of(&project, &versions, people));
