@@ -1,9 +1,9 @@
 //! Several rotators of one instance at once, without a lease, while a person works at both servers.
 //!
-//! Half of the passes are runs that start together, the other half those of daemons that rotate every second. The
-//! story has no script: the dice choose, and what must be true is judged from the books of both servers afterwards
-//! (`support/audit.rs`, and [`books`] for the check-and-set). Three things are looked at while it goes on: that the
-//! first whole pass after a person's deeds repairs them, how many keys of ours live, and how long a pass takes.
+//! Half of the passes are runs that start together, the other half those of daemons; every fourth second a rotation is
+//! due. The story has no script: the dice choose, and what must be true is judged from the books of both servers
+//! afterwards (`support/audit.rs`, and [`books`] for the check-and-set). Three things are looked at while it goes on:
+//! that the first whole pass after a person's deeds repairs them, how many keys of ours live, and how long a pass takes.
 //!
 //! It is the part `races` of `docs/reliability.md`.
 

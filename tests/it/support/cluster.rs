@@ -178,6 +178,13 @@ impl Cluster {
     }
 }
 
+/// Nothing is written any more when the folder is removed.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.nodes.iter().filter_map(|node| node.server.as_ref()).for_each(Guard::kill);
+    }
+}
+
 impl Node {
     fn start(&mut self) {
         fs::create_dir_all(&self.dir).unwrap();
