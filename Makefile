@@ -47,8 +47,8 @@ kill-matrix: tools ## End the process before and after every request; the next p
 	$(PROOF) --features kill-points -- kill:: panics:: --nocapture
 
 .PHONY: faults
-faults: tools $(FAKETIME) ## Let everything go wrong at every endpoint, and with every clock; the next passes repair it (docs/reliability.md)
-	$(PROOF) --features system -- faults:: time:: --nocapture
+faults: tools $(FAKETIME) ## Everything goes wrong: requests, clocks, rivals, nodes; the next passes repair it (docs/reliability.md)
+	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
 test-system: tools consumers $(FAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory

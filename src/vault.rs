@@ -44,6 +44,7 @@ pub use secret::Secret;
 
 mod attempt;
 mod auth;
+mod connections;
 mod error;
 mod kv;
 mod preflight;

@@ -347,13 +347,30 @@ impl VaultError {
         match self {
             Self::Unreachable { .. }
             | Self::Lost { .. }
+            | Self::Sealed { .. }
             | Self::Standby { .. }
             | Self::Throttled { .. }
             | Self::Failing { .. } => true,
+            // A standby that could not forward it.
+            Self::Redirected { status, .. } => *status == 307,
             // A read that follows a write to another node (Vault Enterprise's eventual consistency).
             Self::Rejected { status, .. } => *status == 412,
             _ => false,
         }
+    }
+
+    /// Whether another node at the same address may answer otherwise. Somebody who seems to have written first
+    /// may have done so long ago, when what was read came from a node that lags behind.
+    pub(super) fn speaks_for_one_node(&self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut { .. }
+                | Self::Sealed { .. }
+                | Self::Standby { .. }
+                | Self::Redirected { .. }
+                | Self::Failing { .. }
+                | Self::Conflict { .. }
+        )
     }
 
     /// Whether Vault may have done what was asked before this happened. A 5xx may come from a gateway
@@ -366,6 +383,9 @@ impl VaultError {
             | Self::Standby { .. }
             | Self::TooLarge { .. }
             | Self::Failing { .. } => true,
+            // A standby forwards before it redirects, and does not tell an active node that was never reached from
+            // one whose answer was lost.
+            Self::Redirected { status, .. } => *status == 307,
             Self::NotVault { status, .. } => !(400..500).contains(status),
             _ => false,
         }

@@ -3,14 +3,12 @@
 //! Redirects are refused: reqwest would send `X-Vault-Token`, and the body, to whatever host the answer
 //! names. A proxy from the environment is used only with https, where it sees no token.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CONTENT_TYPE, DATE};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
-use reqwest::Certificate;
 use rustify::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -19,12 +17,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use vaultrs::api::{EndpointError, EndpointResult};
 
 use super::attempt::{Attempt, Operation, Said};
+use super::connections::Connections;
 use super::error::VaultError;
 use super::reach;
 use crate::config;
 use crate::domain::clocks::plausible;
 use crate::kill_point::kill_point;
-use crate::tls;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -32,15 +30,13 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 /// The listing of the fullest folder that is still sensible, some 100,000 names, is a quarter of it.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// A handshake takes a few round trips. What is not connected by then was certainly not applied.
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 /// The pauses between the attempts to read: enough for a restarting node or a change of leader that is
 /// nearly over. Anything longer is left to the next pass.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
 
-/// The HTTP client and what it has learned of the server's clock.
+/// The connections and what was learned over them of the server's clock.
 pub(super) struct Transport {
-    http: reqwest::Client,
+    connections: Connections,
     address: String,
     namespace: Option<HeaderValue>,
     mount: String,
@@ -69,25 +65,8 @@ struct Shape {
 
 impl Transport {
     pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
-        tls::install_provider();
         let address = settings.address.origin().ascii_serialization();
-        let plain = settings.address.scheme() == "http";
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(settings.timeout.min(LONGEST_CONNECT));
-        if let Some(file) = &settings.ca_file {
-            builder = builder.tls_certs_only(authorities(file)?);
-        } else if plain {
-            // Otherwise the system's are loaded, which fails in an image that has none.
-            builder = builder.tls_certs_only([]);
-        }
-        if plain {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|source| VaultError::Client { address: address.clone(), source: Arc::new(source) })?;
+        let connections = Connections::new(settings)?;
         let namespace = match settings.namespace.as_deref() {
             None | Some("") => None,
             Some(name) => Some(
@@ -95,7 +74,7 @@ impl Transport {
             ),
         };
         let (mount, timeout) = (settings.mount.clone(), settings.timeout);
-        Ok(Self { http, address, namespace, mount, timeout, clock: Mutex::default() })
+        Ok(Self { connections, address, namespace, mount, timeout, clock: Mutex::default() })
     }
 
     /// The server: scheme, host and port alone, as it may be shown.
@@ -184,7 +163,8 @@ impl Transport {
             return Err(VaultError::Late { attempt: attempt.clone() });
         }
         kill_point!("vault", attempt.operation().label(), "before");
-        let outcome = timeout_at(end, self.exchange(attempt, request)).await;
+        let connection = self.connections.current();
+        let outcome = timeout_at(end, self.exchange(attempt, &connection.client, request)).await;
         kill_point!("vault", attempt.operation().label(), "after");
         tracing::debug!(
             event = "vault.request",
@@ -194,17 +174,26 @@ impl Transport {
             duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
             "asked Vault"
         );
-        let answer = outcome.map_err(|_| VaultError::TimedOut {
+        let timed_out = |_| VaultError::TimedOut {
             attempt: attempt.clone(),
             address: self.address.clone(),
             after: end - start,
-        })??;
-        self.judge(attempt, answer)
+        };
+        let judged = outcome.map_err(timed_out).flatten().and_then(|answer| self.judge(attempt, answer));
+        if judged.as_ref().is_err_and(VaultError::speaks_for_one_node) {
+            self.connections.leave(&connection);
+        }
+        judged
     }
 
-    async fn exchange(&self, attempt: &Attempt, request: reqwest::Request) -> Result<Answer, VaultError> {
+    async fn exchange(
+        &self,
+        attempt: &Attempt,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+    ) -> Result<Answer, VaultError> {
         let failed = |error| reach::explain(attempt, &self.address, error);
-        let mut response = self.http.execute(request).await.map_err(failed)?;
+        let mut response = client.execute(request).await.map_err(failed)?;
         self.hear(response.headers().get(DATE));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -317,15 +306,6 @@ impl Answer {
 
 pub(super) fn ambiguous(attempt: &Attempt, source: VaultError) -> VaultError {
     VaultError::Ambiguous { attempt: attempt.clone(), source: Box::new(source) }
-}
-
-fn authorities(file: &Path) -> Result<Vec<Certificate>, VaultError> {
-    let pem = std::fs::read(file)
-        .map_err(|source| VaultError::CaUnreadable { path: file.to_owned(), source: Arc::new(source) })?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(VaultError::CaInvalid { path: file.to_owned() }),
-    }
 }
 
 fn outcome_label<E>(outcome: &Result<Result<Answer, VaultError>, E>) -> String {

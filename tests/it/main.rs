@@ -7,6 +7,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "test names are sentences, and nothing is public")]
 
 mod bad_input;
+mod cluster;
 mod daemon;
 mod documents;
 mod faults;
@@ -18,6 +19,7 @@ mod kill;
 mod memory;
 #[cfg(feature = "kill-points")]
 mod panics;
+mod races;
 mod recovery;
 mod rotation;
 mod scale;

@@ -22,11 +22,12 @@ use exceptionless_emulator::{Relay, Requests, Settings};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::audit::{Audit, audit};
+use crate::support::dice::Dice;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::{patience, proof};
 use consumers::Program;
-use trouble::{Dice, Tally};
+use trouble::Tally;
 
 /// The agent and the applications look once a second each, and a machine may be busy.
 const OVERLAP: TimeDelta = TimeDelta::seconds(8);
@@ -51,7 +52,7 @@ async fn applications_never_hold_a_dead_key_whatever_happens_to_the_rotator() {
     let minutes = number("SOAK_MINUTES").unwrap_or_else(|| proof::rounds(2, 20));
     let seed = number("SOAK_SEED").unwrap_or_else(|| usize::from(uuid::Uuid::now_v7().as_bytes()[15]));
     println!("{minutes} minutes, SOAK_SEED={seed}");
-    let mut dice = Dice(u64::try_from(seed).unwrap());
+    let mut dice = Dice::new(u64::try_from(seed).unwrap());
 
     let mut rig = rig().await;
     let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
@@ -71,8 +72,8 @@ async fn applications_never_hold_a_dead_key_whatever_happens_to_the_rotator() {
     let (mut kills, mut faults) = (0, Tally::new());
     let over = timeout(Duration::from_secs(60) * u32::try_from(minutes).unwrap(), async {
         tokio::join!(
-            trouble::kill(&rig, &mut daemon, &mut kills, Dice(dice.below(u64::MAX))),
-            trouble::strike(&rig, &relay, &mut faults, Dice(dice.below(u64::MAX))),
+            trouble::kill(&rig, &mut daemon, &mut kills, dice.another()),
+            trouble::strike(&rig, &relay, &mut faults, dice.another()),
             watch(&rig, &mut programs),
         )
     });

@@ -6,6 +6,9 @@ use tokio::time::{Instant, sleep};
 
 pub mod audit;
 pub mod bao;
+pub mod cluster;
+pub mod dice;
+pub mod guard;
 pub mod process;
 pub mod proof;
 pub mod rig;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use exceptionless_emulator::{Emulator, Fault, Kind, Relay};
 use tokio::time::{sleep, timeout};
 
+use crate::support::dice::Dice;
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 
@@ -29,32 +30,15 @@ const ROUTES: [(&str, &str); 7] = [
     ("DELETE", "tokens/{ids}"),
 ];
 
-/// Random numbers that a seed brings back (the generator is `splitmix64`).
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// A number below the limit.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-
-    fn milliseconds(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.below(to - from))
-    }
-
-    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        let length = u64::try_from(choices.len()).unwrap();
-        &choices[usize::try_from(self.below(length)).unwrap()]
-    }
+/// So many milliseconds, of which the first is possible and the last is not.
+fn milliseconds(dice: &mut Dice, from: usize, to: usize) -> Duration {
+    Duration::from_millis((from + dice.below(to - from)) as u64)
 }
 
 /// Kills the daemon at random moments, and starts it again at once. Never returns.
 pub async fn kill(rig: &Rig, daemon: &mut Process, kills: &mut usize, mut dice: Dice) {
     loop {
-        sleep(dice.milliseconds(500, 7_000)).await;
+        sleep(milliseconds(&mut dice, 500, 7_000)).await;
         let ended = daemon.child.try_wait().unwrap();
         assert_eq!(ended, None, "the daemon has ended by itself, see {}", daemon.log.display());
         daemon.kill().await;
@@ -66,7 +50,7 @@ pub async fn kill(rig: &Rig, daemon: &mut Process, kills: &mut usize, mut dice: 
 /// Injects one fault after another, at either server. Never returns.
 pub async fn strike(rig: &Rig, relay: &Relay, faults: &mut Tally, mut dice: Dice) {
     loop {
-        sleep(dice.milliseconds(1_000, 3_500)).await;
+        sleep(milliseconds(&mut dice, 1_000, 3_500)).await;
         let struck = match dice.below(3) {
             0 => vault(rig, relay, &mut dice).await,
             _ => exceptionless(&rig.emulator, &mut dice).await,
@@ -83,7 +67,7 @@ async fn vault(rig: &Rig, relay: &Relay, dice: &mut Dice) -> Option<String> {
     let before = relay.struck();
     let name = if dice.below(3) == 0 {
         relay.refuse_after(0, None).await;
-        sleep(dice.milliseconds(200, 2_000)).await;
+        sleep(milliseconds(dice, 200, 2_000)).await;
         "connections refused"
     } else {
         let endpoints = [
@@ -91,9 +75,9 @@ async fn vault(rig: &Rig, relay: &Relay, dice: &mut Dice) -> Option<String> {
             ("GET", format!("/v1/{mount}/data/")),
             ("POST", format!("/v1/auth/{mount}/login")),
         ];
-        let (method, route) = dice.one_of(&endpoints);
-        let (name, kind) = dice.one_of(&vault_kinds()).clone();
-        let mut fault = Fault::new(method, route, kind);
+        let (method, route) = dice.pick(&endpoints).unwrap();
+        let (name, kind) = dice.pick(&vault_kinds()).unwrap();
+        let mut fault = Fault::new(method, &route, kind);
         fault.applied = dice.below(2) == 0;
         relay.add_fault(fault);
         patience_for(SOON, || relay.struck() > before).await;
@@ -125,8 +109,8 @@ async fn patience_for(limit: Duration, mut done: impl FnMut() -> bool) {
 
 /// The name of the fault, if it has met its request.
 async fn exceptionless(emulator: &Emulator, dice: &mut Dice) -> Option<String> {
-    let (method, route) = *dice.one_of(&ROUTES);
-    let (name, kind) = dice.one_of(&kinds(method, route)).clone();
+    let (method, route) = dice.pick(&ROUTES).unwrap();
+    let (name, kind) = dice.pick(&kinds(method, route)).unwrap();
     let mut fault = Fault::new(method, route, kind);
     fault.applied = dice.below(2) == 0;
     let before = emulator.requests().faults;

@@ -6,7 +6,6 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth, Write};
@@ -20,19 +19,21 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::guard::{self, Guard};
+
 /// The folder that the tests' policies are for.
 pub const FOLDER: &str = "apps";
 
 static SHARED: OnceCell<Bao> = OnceCell::const_new();
 
-/// A development server. It lives as long as this process, however that ends.
+/// A server, by what root needs: a development server that lives as long as this process, however that ends, or
+/// one that somebody else has started.
 pub struct Bao {
     pub address: String,
     /// The authority that signed the server's certificate, if it speaks TLS.
     pub ca_file: Option<PathBuf>,
     root: String,
-    _guard: Child,
-    dir: TempDir,
+    started: Option<(Guard, TempDir)>,
 }
 
 impl Bao {
@@ -67,25 +68,29 @@ impl Bao {
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let root = format!("root-{}", Uuid::now_v7());
-        let mut command = Command::new("sh");
-        // The server ends with its guard, and the guard when its standard input does: with this process.
-        command.args([
-            "-c",
-            r#""$0" "$@" >"$SCRATCH/said" 2>/dev/null & server=$!; cat >/dev/null; kill $server; wait; rm -rf "$SCRATCH""#,
-        ]);
-        command.arg(binary()).args(["server", "-dev-no-store-token"]);
-        command.arg(format!("-dev-root-token-id={root}"));
-        command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+        let mut arguments = vec![
+            "server".to_owned(),
+            "-dev-no-store-token".to_owned(),
+            format!("-dev-root-token-id={root}"),
+            format!("-dev-listen-address=127.0.0.1:{port}"),
+        ];
         if tls {
-            command.arg("-dev-tls").arg(format!("-dev-tls-cert-dir={}", dir.path().display()));
+            arguments.push("-dev-tls".to_owned());
+            arguments.push(format!("-dev-tls-cert-dir={}", dir.path().display()));
         } else {
-            command.arg("-dev");
+            arguments.push("-dev".to_owned());
         }
-        let guard =
-            command.env("HOME", dir.path()).env("SCRATCH", dir.path()).stdin(Stdio::piped()).spawn().unwrap();
+        let guard = Guard::start(&binary(), &arguments, dir.path(), Some(dir.path()));
         let scheme = if tls { "https" } else { "http" };
         let ca_file = tls.then(|| dir.path().join("vault-ca.pem"));
-        Self { address: format!("{scheme}://127.0.0.1:{port}"), ca_file, root, _guard: guard, dir }
+        let address = format!("{scheme}://127.0.0.1:{port}");
+        Self { address, ca_file, root, started: Some((guard, dir)) }
+    }
+
+    /// A server that runs already, without TLS.
+    pub fn at(address: &str, root: &str) -> Self {
+        tls::install_provider();
+        Self { address: address.to_owned(), ca_file: None, root: root.to_owned(), started: None }
     }
 
     async fn becomes_ready(&self) -> bool {
@@ -122,7 +127,8 @@ impl Bao {
 
     /// Unseals it with the key that a development server tells when it starts.
     pub async fn unseal(&self) {
-        let said = fs::read_to_string(self.dir.path().join("said")).unwrap();
+        let (_, dir) = self.started.as_ref().unwrap();
+        let said = fs::read_to_string(dir.path().join(guard::SAID)).unwrap();
         let key = said.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: ")).unwrap();
         self.root("POST", "sys/unseal", json!({"key": key})).await;
         let patience = Instant::now() + Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! Whatever is wrong with the server, the error says so and says what to do.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -27,15 +28,19 @@ fn vault_with_lease(ttl: u64, reply: impl Fn(&str) -> Reply + Send + 'static) ->
         if request != "GET /v1/auth/token/lookup-self" {
             return reply(request);
         }
-        let data = json!({
-            "accessor": "", "creation_time": 0, "creation_ttl": 0, "display_name": "", "entity_id": "",
-            "explicit_max_ttl": 0, "id": "", "num_uses": 0, "orphan": true, "path": "", "policies": [],
-            "renewable": ttl > 0, "ttl": ttl,
-        });
-        let body =
-            json!({"request_id": "", "lease_id": "", "lease_duration": 0, "renewable": false, "data": data});
-        Reply::Answer("200 OK", "", body.to_string())
+        Reply::Answer("200 OK", "", living_token(ttl))
     })
+}
+
+/// What a Vault says of a token that lives.
+fn living_token(ttl: u64) -> String {
+    let data = json!({
+        "accessor": "", "creation_time": 0, "creation_ttl": 0, "display_name": "", "entity_id": "",
+        "explicit_max_ttl": 0, "id": "", "num_uses": 0, "orphan": true, "path": "", "policies": [],
+        "renewable": ttl > 0, "ttl": ttl,
+    });
+    json!({"request_id": "", "lease_id": "", "lease_duration": 0, "renewable": false, "data": data})
+        .to_string()
 }
 
 #[tokio::test]
@@ -164,8 +169,51 @@ async fn a_redirect_is_not_followed() {
     let vault = vault_that(move |_| Reply::Answer("307 Temporary Redirect", location, String::new()));
     let store = store_at(&vault.address);
     let error = store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err();
-    assert!(matches!(error, VaultError::Redirected { status: 307, .. }), "{}", text(&error));
+    let VaultError::Ambiguous { source, .. } = &error else { panic!("{}", text(&error)) };
+    assert!(matches!(**source, VaultError::Redirected { status: 307, .. }), "{}", text(&error));
     assert!(elsewhere.seen().is_empty());
+}
+
+/// A server whose first connection leads to a node that cannot serve, and each further one to another that can. Both
+/// keep their connections.
+fn balanced(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            std::thread::spawn(move || {
+                let mut token = false;
+                for line in BufReader::new(&stream).lines().map_while(Result::ok) {
+                    token |= line.contains("lookup-self");
+                    if !line.is_empty() {
+                        continue;
+                    }
+                    let (status, body) = match number {
+                        _ if token => ("200 OK", living_token(0)),
+                        0 => (status, body.to_owned()),
+                        _ => ("404 Not Found", r#"{"errors":[]}"#.to_owned()),
+                    };
+                    let length = body.len();
+                    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+                    (&stream).write_all(answer.as_bytes()).unwrap();
+                    token = false;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_serve_is_left_for_another() {
+    for (status, body) in [
+        ("307 Temporary Redirect", ""),
+        ("503 Service Unavailable", r#"{"errors":["Vault is sealed"]}"#),
+        ("500 Internal Server Error", r#"{"errors":["internal error"]}"#),
+    ] {
+        let store = store_at(&balanced(status, body));
+        assert_eq!(store.read(&path("a")).await.unwrap(), Secret::absent(), "{status}");
+    }
 }
 
 #[tokio::test]

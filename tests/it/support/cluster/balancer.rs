@@ -1,0 +1,82 @@
+//! One address in front of all nodes. It chooses for each connection, and knows nothing of requests: what it has
+//! chosen stays, as with any balancer that does not look into the stream.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{NODES, ask};
+
+/// Which node gets a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The next one that accepts it.
+    InTurn,
+    /// The active one. If there is none, it is waited for.
+    Active,
+}
+
+pub struct Balancer {
+    pub address: String,
+    task: JoinHandle<()>,
+}
+
+static TURN: AtomicUsize = AtomicUsize::new(0);
+
+impl Balancer {
+    pub async fn start(nodes: [SocketAddr; NODES], choice: Choice) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let server = match choice {
+                        Choice::InTurn => next(nodes).await,
+                        Choice::Active => active(nodes).await,
+                    };
+                    if let Some(mut server) = server {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
+        Self { address, task }
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn next(nodes: [SocketAddr; NODES]) -> Option<TcpStream> {
+    for _ in nodes {
+        let node = nodes[TURN.fetch_add(1, Ordering::Relaxed) % NODES];
+        if let Ok(Ok(stream)) = timeout(Duration::from_secs(1), TcpStream::connect(node)).await {
+            return Some(stream);
+        }
+    }
+    None
+}
+
+async fn active(nodes: [SocketAddr; NODES]) -> Option<TcpStream> {
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
+        for node in nodes {
+            let health = ask(node, Method::GET, "sys/health", None, Value::Null).await;
+            if health.is_some_and(|(status, _)| status == 200) {
+                return TcpStream::connect(node).await.ok();
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    None
+}
