@@ -77,7 +77,8 @@ pub async fn audit_among(rig: &Rig, overlap: TimeDelta, people: &People) -> Audi
     let mut publications = Vec::new();
     let folder = format!("{}/metadata/{FOLDER}", rig.corner.mount);
     let (_, mut listing) = rig.corner.bao.any("LIST", &folder, Value::Null).await;
-    let projects: Vec<String> = serde_json::from_value(listing["data"]["keys"].take()).unwrap();
+    // There is no folder before the first secret, nor after the last.
+    let projects: Vec<String> = serde_json::from_value(listing["data"]["keys"].take()).unwrap_or_default();
     for project in projects {
         let versions = versions(&rig.corner, &Rig::place(&project)).await;
         audit.publications += versions.len();
