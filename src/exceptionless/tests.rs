@@ -1,7 +1,5 @@
 use std::error::Error;
 use std::fs;
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use server::{Arrival, Reply, Server, json, raw};
@@ -350,47 +348,4 @@ async fn the_servers_clock_is_known_after_any_answer() {
     client.key_works(&key()).await.expect("an answer");
     let time = client.server_time().expect("a time");
     assert_eq!(time.timestamp(), 1_795_305_480);
-}
-
-/// What is logged, by us and by the libraries below.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("sound").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn no_library_logs_a_secret_even_at_its_most_talkative() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-    // Other tests, which have no subscriber, may have switched the places off that write events.
-    tracing::callsite::rebuild_interest_cache();
-    tracing::trace!("this log is recorded");
-    let server = Server::start(|request: &Arrival, before| match before {
-        3 => None,
-        _ if request.target.starts_with("POST /api/v2/projects") => json(201, "", &token(KEY)),
-        _ => forgetful(request, before + 1),
-    })
-    .await;
-    let client = client(&server, login());
-    client.create_key(&project(), &marker()).await.expect("a key");
-    client.delete_keys(client.turn().await, &[key()]).await.expect("gone");
-    client.key_works(&key()).await.expect("an answer");
-    assert_eq!(server.targets().len(), 5);
-    drop(guard);
-    let text = String::from_utf8_lossy(&log.0.lock().expect("sound")).into_owned();
-    assert!(text.contains("this log is recorded"), "the log was not recorded");
-    assert!(![KEY, PASSWORD, TOKEN].iter().any(|secret| text.contains(secret)), "{text}");
 }

@@ -26,7 +26,7 @@ use super::retire::{self, Waiting};
 use super::target::targets;
 use super::vanished::{Brake, Vanished};
 use super::world::{Observed, OwnKey, PublishedKey, Sight, State, Stray, Strays, World};
-use super::{Asked, Decision, Plan, Step, plan};
+use super::{Asked, Decision, Plan, Step, plan, wake_after};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use exceptionless_emulator::{Fault, Kind, Settings};
 use serde_json::json;
 
-use crate::support::bao::Bao;
+use crate::support::bao::{Bao, FOLDER};
 use crate::support::process::{Ended, Process};
 use crate::support::rig::Rig;
 use crate::support::secrets;
@@ -192,6 +192,16 @@ async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     assert_eq!(ledger.run(&rig, &["rotate", "--all", "--revoke-previous-now"]).await, 0);
     rig.set("exceptionless", "auth", "\"basic\"");
     assert_eq!(ledger.run(&rig, &["rotate", "--all"]).await, 0);
+
+    let shared = format!("{FOLDER}/shared-{}", rig.projects()[0]);
+    rig.corner.put_raw(&shared, json!({"password": OF_ANOTHER})).await;
+    rig.set("vault", "write", "\"merge\"").set("vault", "field_prefix", "\"ex_\"");
+    let former = rig.config["vault"].clone();
+    rig.set("vault", "path", &format!("\"{FOLDER}/shared-{{project_id}}\""));
+    assert_eq!(ledger.run(&rig, &["rotate"]).await, 0);
+    assert_eq!(rig.corner.get_raw(&shared).await["password"], OF_ANOTHER);
+    rig.config.insert("vault".to_owned(), former);
+    rig.set("vault", "write", "\"replace\"").unset("vault", "field_prefix");
 
     let mut daemon = rig.daemon();
     daemon.until("key.retired", 2).await;

@@ -39,6 +39,13 @@ fn the_splay_delays_each_project_by_its_own_share() {
     assert_eq!(scene(&text(due - chrono::TimeDelta::seconds(1))).decision(), hold());
     assert_eq!(scene(&text(due)).decision(), Decision::Rotate(Due::Schedule));
     assert_eq!(scene("21 00:00:00").step().next_rotation_at, Some(due));
+    // Until then the one of the day before counts, and who rotated in between has not rotated for this one.
+    let late = scene("21 03:00:00").damaged(|secret| secret.rotated_at = Some(at("19 12:00:00")));
+    assert_eq!(late.decision(), Decision::Rotate(Due::Schedule));
+    let just_before = text(due - chrono::TimeDelta::seconds(1));
+    let early =
+        Scene::new().published("K1", &just_before).with(|policy| policy.rule.splay = HOUR).at(&text(due));
+    assert_eq!(early.decision(), Decision::Rotate(Due::Schedule));
 }
 
 #[test]
@@ -220,8 +227,58 @@ fn it_wakes_for_the_schedule_an_enrolment_or_a_deadline_whichever_comes_first() 
     // The earliest clock is five seconds behind ours, and it will judge.
     let skewed = scene().retiring("K0", "20 13:00:00").servers("21 11:59:55", "21 12:00:03");
     assert_eq!(skewed.plan().wake_at, Some(at("21 13:00:06")));
-    // What is overdue is this pass's own business.
+    // What is overdue is this pass's own business, and so is what falls due now.
     assert_eq!(scene().retiring("K0", "20 11:00:00").plan().wake_at, Some(at("22 03:00:00")));
+    assert_eq!(scene().retiring("K0", "20 12:00:00").plan().wake_at, Some(at("22 03:00:00")));
+}
+
+#[test]
+fn a_publication_wakes_the_daemon_when_the_first_key_that_it_replaced_has_served() {
+    let wake = |scene: Scene| wake_after(&scene.rotated("K2"), &scene.clocks);
+    let scene = || Scene::new().overlap(HOUR).published("K1", "21 03:00:00");
+    let seconds = chrono::TimeDelta::seconds;
+    assert_eq!(wake(Scene::new()), None);
+    // As old as a publication may take, then the overlap, then the second that the servers' clocks hide.
+    let replaced = at("21 13:00:00") + seconds(15);
+    assert_eq!(since(&scene().rotated("K2"), "K1").map(|since| since + seconds(3600)), Some(replaced));
+    assert_eq!(wake(scene()), Some(replaced + seconds(1)));
+    // The earliest clock judges, and ours is five seconds ahead of it.
+    let skewed = scene().servers("21 11:59:55", "21 11:59:59");
+    assert_eq!(wake(skewed), Some(replaced + seconds(6)));
+    // What falls due now, or did before, is for the pass that has just published.
+    for listed in ["21 11:00:00", "21 10:59:59"] {
+        assert_eq!(wake(scene().retiring("K0", listed)), Some(replaced + seconds(1)));
+    }
+    assert_eq!(wake(scene().retiring("K0", "21 11:00:01")), Some(at("21 12:00:02")));
+}
+
+#[test]
+fn each_decision_has_its_word_its_reason_and_its_sentence() {
+    let key = || own("K2", "21 03:00:00");
+    for (decision, label, reason, sentence) in [
+        (Decision::Rotate(Due::Schedule), "rotate", "schedule", "a new key is due"),
+        (Decision::Adopt(Due::Asked, key()), "adopt", "asked", "an interrupted rotation serves"),
+        (Decision::Enrol, "enrol", "unlisted_key", "listed for retirement"),
+        (hold(), "hold", "up_to_date", "up to date"),
+    ] {
+        assert_eq!((decision.label(), decision.reason()), (label, reason));
+        assert!(decision.to_string().contains(sentence), "{decision}");
+    }
+}
+
+#[test]
+fn only_what_publishes_or_repairs_a_mark_acts() {
+    let scene = || Scene::new().published("K1", "21 03:00:00");
+    let marked = |scene: Scene| scene.damaged(|secret| secret.stamped = false).step();
+    for (step, publishes, acts) in [
+        (scene().step(), false, false),
+        (marked(scene()), false, true),
+        (scene().asked().step(), true, true),
+        (marked(scene().asked()), true, true),
+        (scene().key("K2", "21 10:00:00").step(), true, true),
+    ] {
+        assert_eq!((step.publishes(), step.acts()), (publishes, acts), "{:?}", step.decision);
+    }
 }
 
 #[test]
