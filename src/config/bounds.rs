@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 
-/// What aliases may add, in letters, each value counting one more: no configuration comes near it.
+/// What aliases may add, in bytes, each value counting one more: no configuration comes near it.
 const LARGEST: usize = 1 << 20;
 
 /// A configuration has four levels; this is about what the other formats allow.

@@ -246,3 +246,36 @@ fn is_foreign(error: &(dyn Error + 'static)) -> bool {
         || error.is::<io::Error>()
         || error.is::<Arc<io::Error>>()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Ours(&'static str, #[source] Box<dyn Error>);
+
+    #[test]
+    fn our_own_words_come_first_and_of_foreign_ones_only_the_innermost() {
+        let refused = io::Error::other(io::Error::other("refused"));
+        let error =
+            Ours("no key could be minted", Box::new(Ours("the server is down; start it", Box::new(refused))));
+        assert_eq!(chain(&error), "no key could be minted: the server is down; start it (refused)");
+        let shared = Ours("no answer", Box::new(Arc::new(io::Error::other("reset"))));
+        assert_eq!(chain(&shared), "no answer (reset)");
+        let ours = Ours("a", Box::new(Ours("b", Box::new(fmt::Error))));
+        assert_eq!(chain(&ours), format!("a: b: {}", fmt::Error));
+    }
+
+    #[test]
+    fn of_the_http_clients_many_layers_only_the_innermost_is_told() {
+        crate::tls::install_provider();
+        let foreign = || reqwest::Client::new().get("http://").build().expect_err("no host");
+        let innermost = foreign().source().expect("why").to_string();
+        for cause in [Box::new(foreign()) as Box<dyn Error>, Box::new(Arc::new(foreign()))] {
+            assert_eq!(chain(&Ours("cannot ask", cause)), format!("cannot ask ({innermost})"));
+        }
+    }
+}

@@ -15,6 +15,9 @@ use crate::vault::VaultError;
 
 pub use super::attempt::Failure;
 
+#[cfg(test)]
+mod tests;
+
 /// The end of a pass.
 #[derive(Debug, Default)]
 pub struct PassReport {

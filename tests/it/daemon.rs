@@ -115,6 +115,12 @@ async fn a_pass_can_be_asked_for_by_signal_and_an_idle_daemon_asks_nothing() {
     sleep(Duration::from_secs(3)).await;
     assert_eq!(rig.emulator.requests().total, 0);
 
+    daemon.signal("USR1");
+    daemon.until("pass.finished", 2).await;
+    let lines = daemon.lines();
+    let idle = lines.iter().rfind(|line| line["event"] == "pass.finished").unwrap();
+    assert_eq!(idle["requests"], rig.emulator.requests().counted, "those of this pass, and not of all");
+
     let organization = rig.emulator.organizations().remove(0).id;
     let project = rig.emulator.add_project(&organization, "Late").id;
     daemon.signal("USR1");

@@ -18,14 +18,13 @@ mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_util::{FutureExt, StreamExt};
 
+use crate::support::dice::Dice;
 use crate::support::proof;
 use endpoints::{ENDPOINTS, Endpoint, Server};
 use misfortunes::{MISFORTUNES, Misfortune};
@@ -41,7 +40,7 @@ const SHORT_REFUSAL: Duration = Duration::from_millis(150);
 const DRAWN: usize = 12;
 
 /// Whether the first request alone is struck, or every one of that pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Once,
     Throughout,
@@ -87,7 +86,7 @@ async fn whatever_goes_wrong_at_whichever_endpoint_the_next_passes_put_it_right(
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// All cells, or for the short proof those of the effects, struck once, and a few others by the seed.
+/// All cells, or for the short proof those of the effects, struck once, and a few others by chance.
 fn selected() -> Vec<Cell> {
     let fits = |endpoint: &Endpoint, misfortune: &Misfortune| {
         *misfortune != Misfortune::WrongProject || endpoint.name == "create_key"
@@ -100,20 +99,15 @@ fn selected() -> Vec<Cell> {
             }
         }
     }
-    if proof::rounds(1, 0) == 0 {
+    if proof::is_whole() {
         return cells;
     }
-    let seed = std::env::var("FAULTS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| Utc::now().timestamp());
-    println!("FAULTS_SEED={seed} draws the same cells again");
+    let mut dice = Dice::of_this_run("the matrix of faults");
     let (mut chosen, mut others): (Vec<_>, Vec<_>) =
         cells.into_iter().partition(|cell| cell.endpoint.is_effect() && cell.extent == Extent::Once);
-    others.sort_by_key(|cell| {
-        let mut hasher = DefaultHasher::new();
-        (seed, cell.endpoint.title(), cell.misfortune.title(), cell.extent).hash(&mut hasher);
-        hasher.finish()
-    });
-    chosen.extend(others.into_iter().take(DRAWN));
+    for _ in 0..DRAWN {
+        chosen.push(others.swap_remove(dice.below(others.len())));
+    }
     chosen
 }
 

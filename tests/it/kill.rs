@@ -15,8 +15,9 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 
+use crate::support::audit::audit;
 use crate::support::rig::Rig;
-use crate::support::{patience, proof};
+use crate::support::{proof, until};
 
 /// Short, so that a matrix takes a minute; and the age at which an unlisted key is enrolled.
 const OVERLAP: TimeDelta = TimeDelta::seconds(2);
@@ -66,6 +67,7 @@ impl Situation {
     /// A rig in which the next run is the one to kill.
     async fn set_up(self) -> Rig {
         let mut rig = Rig::sized(1).await;
+        rig.corner.keep_versions().await;
         rig.set("rotation", "overlap", "\"2s\"").set("log", "level", "\"warn\"");
         match self {
             Self::FirstPublication => {}
@@ -92,11 +94,6 @@ impl Situation {
         }
         rig
     }
-}
-
-/// Waits until every clock shows this time; the servers' are known to the second only.
-async fn until(time: DateTime<Utc>) {
-    patience("a time", async || Utc::now() > time + TimeDelta::seconds(2)).await;
 }
 
 /// Runs the binary until it reaches the point. Whether it did.
@@ -134,6 +131,9 @@ async fn breaches(situation: Situation, point: &str) -> Vec<String> {
     if !rig.emulator.authenticates(&rig.key(&project).await) {
         breaches.push("the published key does not work in the end".to_owned());
     }
+    // An emergency revokes at once what it has replaced, and never what is published.
+    let overlap = if situation == Situation::Emergency { TimeDelta::zero() } else { OVERLAP };
+    breaches.extend(audit(&rig, overlap).await.breaches);
     if persons.is_empty() || !persons.iter().all(|key| rig.emulator.authenticates(key)) {
         breaches.push("a person's key is gone".to_owned());
     }

@@ -1,4 +1,12 @@
 //! The rotator against a real OpenBao and an emulated Exceptionless.
+//!
+//! What the environment may say to these tests; `make` sets what is needed:
+//!
+//! - `BAO`: the server's program;
+//! - `LIBFAKETIME`: the library that shows the rotator another time of day (feature `system`);
+//! - `RELIABILITY`: the document in which the whole proofs write what they found; without it they are short;
+//! - `SEED`: the seed that a test of chance has printed, to make the same choices again;
+//! - `SOAK_MINUTES`: how long the soak takes.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

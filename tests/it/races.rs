@@ -59,9 +59,8 @@ struct Finding {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_rotators_and_whatever_a_person_does_meanwhile_the_promise_is_kept() {
-    let seed = Dice::fresh_seed();
-    println!("seed {seed}");
-    let (two, three) = tokio::join!(Story::live(2, seed), Story::live(3, seed + 1));
+    let mut dice = Dice::of_this_run("the person, not their moments");
+    let (two, three) = tokio::join!(Story::live(2, dice.another()), Story::live(3, dice.another()));
     let findings = [two, three];
     proof::record("races", &report(&findings));
     for finding in &findings {
@@ -73,7 +72,7 @@ async fn however_many_rotators_and_whatever_a_person_does_meanwhile_the_promise_
 }
 
 impl Story {
-    async fn live(rotators: usize, seed: u64) -> Finding {
+    async fn live(rotators: usize, mut dice: Dice) -> Finding {
         let latency = Duration::from_millis(10);
         let settings =
             Settings { organizations: 1, projects: 4, latency, rate_limit: 0, ..Settings::default() };
@@ -82,13 +81,12 @@ impl Story {
         rig.set("rotation", "overlap", "\"2s\"").set("rotation", "schedule", "\"*/4 * * * * *\"");
         rig.set("rotation", "reconcile_every", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("log", "level", "\"info\"");
-        let person = Mutex::new(Person::new(&rig, seed));
+        let person = Mutex::new(Person::new(&rig, dice.another()));
         let config = rig.write_config();
         let story = Self { rig, rotators, person, config };
         let passes = proof::rounds(16, 200);
         let mut breaches = Vec::new();
         let mut most_keys = 0;
-        let mut dice = Dice::new(!seed);
         tokio::select! {
             () = story.race(passes, &mut dice, &mut breaches) => {}
             () = story.meddle() => unreachable!("a person works for ever"),

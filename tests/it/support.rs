@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
 
 pub mod audit;
@@ -24,4 +25,9 @@ pub async fn patience(what: &str, mut done: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < end, "it never came to this: {what}");
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits until every clock shows this time; the servers' are known to the second only.
+pub async fn until(time: DateTime<Utc>) {
+    patience("a time", async || Utc::now() > time + TimeDelta::seconds(2)).await;
 }

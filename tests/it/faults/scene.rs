@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind, Relay, Settings};
 use serde_json::{Value, json};
 
 use super::endpoints::{Server, named};
 use crate::support::audit::audit;
 use crate::support::bao::Bao;
-use crate::support::patience;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::secrets;
+use crate::support::until;
 
 /// Short, so that a cell takes seconds; and the age at which an unlisted key is enrolled.
 pub const OVERLAP: TimeDelta = TimeDelta::seconds(2);
@@ -243,11 +243,6 @@ impl Scene {
         let (_, answer) = self.rig.corner.bao.any("GET", &path, Value::Null).await;
         answer["data"]["data"]["api_key"].as_str().map(str::to_owned)
     }
-}
-
-/// Waits until every clock shows this time; the servers' are known to the second only.
-pub async fn until(time: DateTime<Utc>) {
-    patience("a time", async || Utc::now() > time + TimeDelta::seconds(2)).await;
 }
 
 /// Everything that a run calls a problem.

@@ -37,7 +37,7 @@ pub struct Person {
 
 impl Person {
     /// A person who made the keys that there are.
-    pub fn new(rig: &Rig, seed: u64) -> Self {
+    pub fn new(rig: &Rig, dice: Dice) -> Self {
         let keys = rig
             .projects()
             .into_iter()
@@ -46,7 +46,7 @@ impl Person {
             })
             .collect();
         Self {
-            dice: Dice::new(seed),
+            dice,
             people: People::default(),
             keys,
             killed: BTreeSet::new(),

@@ -109,6 +109,8 @@ async fn a_listing_that_ends_short_decides_nothing() {
         let document = ended.document();
         assert_eq!((&document["published"], &document["retired"]), (&0.into(), &0.into()), "{listing}");
         assert_eq!(rig.marks().await, before, "{listing}");
+        let blind = ended.events().contains(&"pass.blind".to_owned());
+        assert_eq!(blind, listing.ends_with("projects"), "{listing}: {ended:?}");
         rig.emulator.clear_faults();
     }
 }

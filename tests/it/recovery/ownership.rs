@@ -49,6 +49,7 @@ async fn the_secret_of_another_instance_is_never_touched() {
         let ended = rotate(&rig, arguments).await;
         assert_eq!(ended.code, 1, "{ended:?}");
         assert!(ended.document()["projects"][0]["problem"].as_str().unwrap().contains("staging"));
+        assert_eq!(ended.events().iter().filter(|event| *event == "project.held").count(), 2);
         assert_eq!(rig.marks().await, before);
     }
 

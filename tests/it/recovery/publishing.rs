@@ -35,6 +35,32 @@ async fn a_secret_that_a_person_writes_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotator_that_is_overtaken_by_another_says_so_and_keeps_its_key_for_later() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"2s\"");
+    rig.rotate().await;
+    let project = rig.projects().remove(0);
+    rig.emulator.fail_next("GET", "projects/config", Kind::Slow(Duration::from_secs(1)));
+    rig.emulator.reset_requests();
+    let slow = async { rotate(&rig, &["--all"]).await };
+    let fast = async {
+        rig.emulator.until_called("GET", "projects/config", 1).await;
+        rotate(&rig, &["--all"]).await
+    };
+    let (slow, fast) = tokio::join!(slow, fast);
+    assert_eq!(fast.document()["projects"][0]["outcome"], "published", "{fast:?}");
+    assert_eq!(
+        (slow.code, &slow.document()["projects"][0]["outcome"]),
+        (0, &json!("superseded")),
+        "{slow:?}"
+    );
+    assert!(slow.events().contains(&"project.superseded".to_owned()));
+    assert_eq!(rig.version(&project).await, 2);
+    assert_eq!(rig.own_keys(&project).len(), 3);
+    rig.rotate_until("the key is enrolled and revoked", async || rig.has_converged().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_publication_whose_answer_is_lost_is_read_back() {
     let mut rig = Rig::sized(1).await;
     let relay = Relay::to(&rig.corner.bao.address).await.unwrap();

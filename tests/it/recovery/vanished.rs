@@ -72,6 +72,7 @@ async fn a_deletion_whose_answer_is_lost_tells_what_happened_to_the_answer() {
     let problem = &ended.document()["problems"][0];
     let problem = problem.as_str().unwrap();
     assert!(problem.contains("not known whether") && problem.contains("connection"), "{problem}");
+    assert!(ended.events().contains(&"project.vanish_failed".to_owned()));
     assert_eq!(rig.json(&["rotate"]).await["problems"], json!([]), "it was applied");
 }
 

@@ -9,9 +9,14 @@ impl Dice {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 
-    /// Another seed each time.
-    pub fn fresh_seed() -> u64 {
-        u64::from(chrono::Utc::now().timestamp_subsec_nanos())
+    /// Those of a test: another seed each time, unless `SEED` names one.
+    pub fn of_this_run(what: &str) -> Self {
+        let seed = match std::env::var("SEED") {
+            Ok(text) => text.parse().unwrap_or_else(|_| panic!("SEED is a number, not {text:?}")),
+            Err(_) => u64::from(chrono::Utc::now().timestamp_subsec_nanos()),
+        };
+        println!("SEED={seed} repeats the choices of {what}");
+        Self::new(seed)
     }
 
     /// Other dice, for what goes on at the same time.

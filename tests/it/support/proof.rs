@@ -8,9 +8,14 @@ use std::sync::Mutex;
 /// The parts of the document are written one at a time.
 static DOCUMENT: Mutex<()> = Mutex::new(());
 
+/// Whether this is the whole proof, which is written down.
+pub fn is_whole() -> bool {
+    std::env::var_os("RELIABILITY").is_some()
+}
+
 /// How often to repeat: the long number in the whole proof.
 pub fn rounds(short: usize, long: usize) -> usize {
-    if std::env::var_os("RELIABILITY").is_some() { long } else { short }
+    if is_whole() { long } else { short }
 }
 
 /// Prints what was found, and in the whole proof puts it in its part of the document.

@@ -1,7 +1,7 @@
 //! Three clocks that a test can set: the rotator's, Exceptionless's and Vault's.
 //!
 //! Ours is the machine's, as a library shows it that stands between the rotator and the C library; it is named by
-//! `FAKETIME`, and read anew each time, so that it may jump. The emulated Exceptionless has a clock of its own. OpenBao has
+//! `LIBFAKETIME`, and read anew each time, so that it may jump. The emulated Exceptionless has a clock of its own. OpenBao has
 //! not: a relay alters what it says about the time, as if each version had been written by the clock of its day.
 
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,16 @@ pub enum Clock {
     Vault,
 }
 
+impl Clock {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Ours => "the rotator's",
+            Self::Exceptionless => "Exceptionless's",
+            Self::Vault => "Vault's",
+        }
+    }
+}
+
 pub const CLOCKS: [Clock; 3] = [Clock::Ours, Clock::Exceptionless, Clock::Vault];
 
 /// The clocks of one rig.
@@ -34,8 +44,8 @@ type Offsets = Arc<Mutex<Vec<(DateTime<Utc>, TimeDelta)>>>;
 impl Times {
     /// Puts clocks into a rig, all of them right.
     pub async fn of(rig: &mut Rig) -> Self {
-        let library =
-            std::env::var("FAKETIME").expect("FAKETIME names libfaketime.so.1; `make test-system` does");
+        let library = std::env::var("LIBFAKETIME")
+            .expect("LIBFAKETIME names libfaketime.so.1; `make test-system` fetches it and says so");
         let ours = rig.path("our-clock");
         for (name, value) in [
             ("LD_PRELOAD", &*library),
