@@ -83,6 +83,12 @@ pub enum PassError {
         /// What the command line asked for, if that, and not the configuration, left none.
         unmatched: Option<String>,
     },
+    /// A mistake in this program. What it did until then is found again by the next pass, as after a crash.
+    #[error(
+        "an error in the rotator itself ended the pass; the log says where (process.panicked): please report it; the next \
+         pass goes on, and an emergency must be repeated"
+    )]
+    Panicked,
     /// Too many secrets in a row could not be read.
     #[error("Vault stopped answering while the secrets were read; nothing was changed")]
     VaultLost(#[source] VaultError),
@@ -119,10 +125,14 @@ impl Engine {
         let refused_before = self.exceptionless.refused_requests();
         event::pass_started();
         let mut report = PassReport::default();
-        // Until something is decided, nothing is lost by stopping at once.
-        if let Some(survey) = stop.run_until_cancelled(self.survey(request)).await {
-            self.execute(request, survey?, stop, &mut report).await;
-        }
+        let work = async {
+            // Until something is decided, nothing is lost by stopping at once.
+            if let Some(survey) = stop.run_until_cancelled(self.survey(request)).await {
+                self.execute(request, survey?, stop, &mut report).await;
+            }
+            Ok(())
+        };
+        AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(PassError::Panicked))?;
         report.interrupted = stop.is_cancelled();
         report.requests = self.exceptionless.throttled_requests() - requests_before;
         report.refused = self.exceptionless.refused_requests() - refused_before;
@@ -207,18 +217,20 @@ impl Engine {
             return (Outcome::NotBegun, None);
         }
         let attempt = Attempt { engine: self, step, path, secret };
-        let outcome = match forbidden {
-            Some(failure) => Outcome::Failed(failure),
-            // What a mistake of ours does to one project must not end the pass of the others.
-            None => AssertUnwindSafe(attempt.run())
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| Outcome::Failed(Failure::Panicked)),
+        let work = async {
+            let outcome = match forbidden {
+                Some(failure) => Outcome::Failed(failure),
+                None => attempt.run().await,
+            };
+            let unstamped = attempt.stamp(&outcome).await.err();
+            (outcome, unstamped)
         };
+        // What a mistake of ours does to one project must not end the pass of the others.
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        let (outcome, unstamped) = ended.unwrap_or_else(|_| (Outcome::Failed(Failure::Panicked), None));
         if let Outcome::Failed(failure) = &outcome {
             event::project_failed(&step.observed.target, failure);
         }
-        let unstamped = attempt.stamp(&outcome).await.err();
         if let Some(error) = &unstamped {
             event::secret_unstamped(&step.observed.target, error);
         }

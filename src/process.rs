@@ -23,10 +23,11 @@ pub fn harden() {
 fn no_dumps() -> rustix::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
 
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // The second is the stronger one, and does not wait for the first.
+    let limited = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-    Ok(())
+    limited
 }
 
 /// Says where it happened. A message that was put together at run time may quote a key; one that was not is code.

@@ -80,6 +80,7 @@ impl From<PassError> for Failure {
         let exit = match &error {
             PassError::Exceptionless(cause) => of_exceptionless(cause),
             PassError::Vault(cause) | PassError::VaultLost(cause) => of_vault(cause),
+            PassError::Panicked => Exit::SomeFailed,
             PassError::NothingSelected { unmatched: Some(_), .. } => Exit::Usage,
             PassError::NothingSelected { .. } => Exit::Configuration,
         };

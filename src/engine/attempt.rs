@@ -112,8 +112,8 @@ pub enum Failure {
     PublishLost(#[source] VaultError),
     /// A mistake in this program.
     #[error(
-        "an error in the rotator itself ended the attempt; the log says where (process.panicked): please report it; the \
-         old key stays published, and the next pass tries again"
+        "an error in the rotator itself ended the attempt; the log says where (process.panicked): please report it; \
+         whether a new key is published is not known, the next pass goes on, and an emergency must be repeated"
     )]
     Panicked,
     /// The Vault policy does not let us write, which was asked before anything was minted.

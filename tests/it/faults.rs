@@ -1,5 +1,5 @@
 //! Every endpoint of both servers, gone wrong in every way that there is, once and for a whole pass. The passes that
-//! follow begin at once after the latter, and an overlap later after the former.
+//! follow begin within the overlap after the latter, and after it after the former.
 //!
 //! A relay before each server strikes the requests of one endpoint, in a situation in which the pass makes them; a
 //! cell in which nothing was struck counts as broken. What each cell must leave behind:
@@ -31,10 +31,13 @@ use misfortunes::{MISFORTUNES, Misfortune};
 use scene::{Begin, Scene, Situation};
 
 /// Scenes at the same time: each has its own servers' corners, and mostly waits.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 24;
 
 /// Shorter than most pauses before the repetitions of both clients, which then meet an open port.
 const SHORT_REFUSAL: Duration = Duration::from_millis(150);
+
+/// A cell that shows nothing.
+const NOT_STRUCK: &str = "the endpoint was not struck";
 
 /// How many cells beside those of the effects are drawn for the short proof.
 const DRAWN: usize = 12;
@@ -127,8 +130,19 @@ async fn script(situation: Situation) -> BTreeMap<Server, Vec<&'static str>> {
     [Server::Exceptionless, Server::Vault].map(|server| (server, scene.asked(server))).into()
 }
 
-/// Plays a cell: the run that is struck, and the passes after it.
-async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) -> Finding {
+/// Plays a cell, again if a busy machine has kept its run from coming so far as to meet the fault.
+async fn play(cell: Cell, scripts: &Scripts) -> Finding {
+    for _ in 0..2 {
+        let finding = play_once(cell, scripts).await;
+        if !finding.breaches.iter().any(|breach| breach == NOT_STRUCK) {
+            return finding;
+        }
+    }
+    play_once(cell, scripts).await
+}
+
+/// The run that is struck, and the passes after it.
+async fn play_once(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) -> Finding {
     let scene = set(endpoint.situation, misfortune).await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
@@ -150,7 +164,7 @@ async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) ->
     let mut breaches = Vec::new();
     let asked = scene.asked(endpoint.server);
     if relay.struck() == 0 || (misfortune == Misfortune::Refused && !asked.starts_with(&script[..first])) {
-        breaches.push("the endpoint was not struck".to_owned());
+        breaches.push(NOT_STRUCK.to_owned());
     }
     scene.clear_faults().await;
     breaches.extend(scene.breaches().await);
@@ -158,7 +172,7 @@ async fn play(Cell { endpoint, misfortune, extent }: Cell, scripts: &Scripts) ->
     if !elsewhere.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
         breaches.push("another host was asked".to_owned());
     }
-    let begin = if extent == Extent::Once { Begin::AfterTheOverlap } else { Begin::AtOnce };
+    let begin = if extent == Extent::Once { Begin::AfterTheOverlap } else { Begin::WithinTheOverlap };
     let passes = scene.converges(begin).await;
     if passes.is_none() {
         breaches.push("the passes after it did not put it right".to_owned());

@@ -15,7 +15,7 @@ use crate::support::secrets;
 use crate::support::until;
 
 /// Short, so that a cell takes seconds; and the age at which an unlisted key is enrolled.
-pub const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+pub const OVERLAP: TimeDelta = TimeDelta::seconds(5);
 
 /// One pass may find what there is to do, another may do it; clocks that are known to the second, and effects that
 /// come late, can cost each of them one more.
@@ -46,7 +46,7 @@ pub enum Situation {
 /// When the passes begin that are to put things right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    AtOnce,
+    WithinTheOverlap,
     AfterTheOverlap,
 }
 
@@ -76,7 +76,7 @@ impl Scene {
         rig.set("exceptionless", "url", &format!("\"{}\"", exceptionless.url()));
         rig.set("exceptionless", "rate_window", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("vault", "address", &format!("\"{}\"", vault.url()));
-        rig.set("rotation", "overlap", "\"2s\"").set("log", "level", "\"debug\"");
+        rig.set("rotation", "overlap", "\"5s\"").set("log", "level", "\"debug\"");
         let persons = rig.projects().into_iter().flat_map(|project| rig.emulator.live_keys(&project));
         let persons = persons.map(|key| key.id).collect();
         let mut scene =
@@ -206,10 +206,13 @@ impl Scene {
     }
 
     /// Passes, an overlap apart, until there is exactly one live key of ours for each project, and it is the
-    /// published one. How many it took; `None` if that does not help. The first may begin while what went wrong is
-    /// still fresh: then it must not do too much, and after an overlap not too little.
+    /// published one. How many it took; `None` if that does not help. The first may begin within the
+    /// overlap: then it must not do too much, and after an overlap not too little.
     pub async fn converges(&self, begin: Begin) -> Option<usize> {
-        if begin == Begin::AtOnce {
+        if begin == Begin::WithinTheOverlap {
+            // When the caution of the rotator (a second for Vault, one for the servers' clocks) is over and the overlap
+            // is not: who ignores that would be caught.
+            until(Utc::now() + TimeDelta::seconds(2)).await;
             self.rig.run(&["rotate"]).await;
         }
         for pass in 1..=PASSES {
@@ -217,7 +220,7 @@ impl Scene {
             until(Utc::now() + OVERLAP + TimeDelta::seconds(1)).await;
             let ended = self.rig.run(&["rotate"]).await;
             if ended.code == 0 && self.has_converged().await {
-                return Some(pass + usize::from(begin == Begin::AtOnce));
+                return Some(pass + usize::from(begin == Begin::WithinTheOverlap));
             }
         }
         None

@@ -205,11 +205,14 @@ async fn meet(trouble: Trouble, moment: Moment) -> Finding {
         }
     };
     scene.clear_faults().await;
-    let mut breaches = scene.breaches().await;
-    breaches.extend(scene.faux_pas(&ended));
+    let mut breaches = scene.faux_pas(&ended);
+    // Behind a seal nothing can be read; the books are audited once it is off.
+    if trouble != Trouble::Sealed {
+        breaches.extend(scene.breaches().await);
+    }
     repair.make(&scene).await;
     breaches.extend(scene.breaches().await);
-    let begin = if moment == Moment::Before { Begin::AfterTheOverlap } else { Begin::AtOnce };
+    let begin = if moment == Moment::Before { Begin::AfterTheOverlap } else { Begin::WithinTheOverlap };
     let passes = scene.converges(begin).await;
     if passes.is_none() {
         breaches.push("the passes after it did not put it right".to_owned());

@@ -16,7 +16,7 @@ use crate::support::dice::Dice;
 use crate::support::rig::Rig;
 
 /// A rollback and a deletion of the secret let the overlap of its old keys begin anew, so between two of them each
-/// project has this long: without an end to them no bound on the number of keys could be given.
+/// project has this long: without an end to them the number of keys would have no bound.
 pub const REST: Duration = Duration::from_secs(20);
 
 /// As many projects there are at least and at most.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::Revocation;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::bao::{Corner, FOLDER};
@@ -76,8 +77,11 @@ pub async fn audit_among(rig: &Rig, overlap: TimeDelta, people: &People) -> Audi
     let mut audit = Audit::default();
     let mut publications = Vec::new();
     let folder = format!("{}/metadata/{FOLDER}", rig.corner.mount);
-    let (_, mut listing) = rig.corner.bao.any("LIST", &folder, Value::Null).await;
+    let (status, mut listing) = rig.corner.bao.any("LIST", &folder, Value::Null).await;
     // There is no folder before the first secret, nor after the last.
+    if !status.is_success() && status != StatusCode::NOT_FOUND {
+        audit.breaches.push(format!("the books cannot be read: {status}"));
+    }
     let projects: Vec<String> = serde_json::from_value(listing["data"]["keys"].take()).unwrap_or_default();
     for project in projects {
         let versions = versions(&rig.corner, &Rig::place(&project)).await;
@@ -167,7 +171,7 @@ fn publications_of(project: &str, versions: &[Version], people: &People) -> Vec<
     publications
 }
 
-/// Every version of a secret, oldest first. A version that a person has deleted is brought back to be read.
+/// Every version of a secret, oldest first. A version that was deleted is brought back for as long as it is read.
 pub async fn versions(corner: &Corner<'_>, place: &str) -> Vec<Version> {
     let path = format!("{}/metadata/{place}", corner.mount);
     let (_, answer) = corner.bao.any("GET", &path, Value::Null).await;
@@ -177,12 +181,19 @@ pub async fn versions(corner: &Corner<'_>, place: &str) -> Vec<Version> {
     let mut versions = Vec::new();
     for number in 1..=current {
         let described = &metadata["versions"][number.to_string()];
-        if described["deletion_time"].as_str().is_some_and(|time| !time.is_empty()) {
-            let path = format!("{}/undelete/{place}", corner.mount);
+        let deleted = described["deletion_time"].as_str().is_some_and(|time| !time.is_empty());
+        let turn = async |api: &str| {
+            let path = format!("{}/{api}/{place}", corner.mount);
             corner.bao.root("POST", &path, json!({"versions": [number]})).await;
+        };
+        if deleted {
+            turn("undelete").await;
         }
         let path = format!("{}/data/{place}?version={number}", corner.mount);
         let (_, mut answer) = corner.bao.any("GET", &path, Value::Null).await;
+        if deleted {
+            turn("delete").await;
+        }
         let written = described["created_time"].as_str().unwrap().parse().unwrap();
         versions.push(Version { number, written, data: answer["data"]["data"].take() });
     }

@@ -18,8 +18,8 @@ pub fn known(rig: &Rig) -> BTreeSet<String> {
 /// The first secret in a text, described so that the description can be printed.
 pub fn leak(text: &str, secrets: &BTreeSet<String>) -> Option<String> {
     for secret in secrets {
-        let coded = base64(secret);
-        let at = text.find(secret.as_str()).or_else(|| text.find(coded.as_str()));
+        let coded = (0..3).filter_map(|start| text.find(base64(&secret[start.min(secret.len())..]).as_str()));
+        let at = text.find(secret.as_str()).or_else(|| coded.min());
         if let Some(at) = at {
             let line = text[..at].lines().next_back().unwrap_or_default();
             return Some(format!("a secret of {} letters after {line:?}", secret.len()));
@@ -32,8 +32,8 @@ pub fn leak(text: &str, secrets: &BTreeSet<String>) -> Option<String> {
     words.find(is_token).map(|word| format!("a token of {} letters", word.len()))
 }
 
-/// As in a header of basic authentication, where the start depends on what stands before: the middle is
-/// enough to find it.
+/// As in a header of basic authentication. What stands before decides which letter begins a group of three, so all
+/// three beginnings are looked for.
 fn base64(text: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let triples = text.as_bytes().chunks_exact(3);
