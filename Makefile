@@ -43,20 +43,20 @@ audit: $(TOOLS)/bin/cargo-deny ## Licences, sources, and crates that must not be
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
 .PHONY: kill-matrix
-kill-matrix: tools ## End the process before and after every request; the next passes repair it (docs/reliability.md)
+kill-matrix: tools ## The process ends before and after every request; rewrites its part of docs/reliability.md
 	$(PROOF) --features kill-points -- kill:: panics:: --nocapture
 
 .PHONY: faults
-faults: tools $(LIBFAKETIME) ## Everything goes wrong: requests, clocks, rivals, nodes; the next passes repair it (docs/reliability.md)
+faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rewrites its parts of docs/reliability.md
 	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
 test-system: tools consumers $(LIBFAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory
 	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
-	SOAK_MINUTES=2 cargo test --locked --features system --test it -- soak:: --nocapture
+	cargo test --locked --features system --test it -- soak:: --nocapture
 
 .PHONY: soak
-soak: tools consumers ## The same for twenty minutes, and 200 kills at random moments (docs/reliability.md)
+soak: tools consumers ## Real applications for twenty minutes, and random kills; rewrites its parts of docs/reliability.md
 	$(PROOF) --features system -- soak:: $(RANDOM_KILLS) --nocapture --test-threads=1
 
 .PHONY: histories

@@ -116,7 +116,9 @@ impl Secrets {
 
     /// Where [`locate`](Self::locate) looks, for people.
     fn folders(&self) -> String {
-        let folder = self.folder.display();
+        // A file that was named without a folder lies in this one.
+        let here = self.folder.as_os_str().is_empty();
+        let folder = if here { Path::new(".") } else { &self.folder }.display();
         match &self.credentials {
             Some(credentials) => format!("{} or {folder}", credentials.display()),
             None => folder.to_string(),

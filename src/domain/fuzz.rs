@@ -110,6 +110,10 @@ const REPEATED: [&str; 9] = ["[", "{\"a\":", "a", "9", "a.", "- ", "*/", "é", "
 
 /// 256 cases, or as many as `PROPTEST_CASES` says; fewer by this factor where each of them is costly.
 pub(crate) fn cases(costly: u32) -> ProptestConfig {
+    #[expect(clippy::disallowed_methods, reason = "what cannot be read is ignored in silence otherwise")]
+    if let Ok(text) = std::env::var("PROPTEST_CASES") {
+        assert!(text.parse::<u32>().is_ok(), "PROPTEST_CASES is a number below 2^32, not {text:?}");
+    }
     let all = ProptestConfig::default();
     ProptestConfig {
         cases: (all.cases / costly).max(1),

@@ -212,9 +212,10 @@ fn totals(findings: &[Finding]) -> String {
     let mut passes: Vec<_> = findings.iter().filter_map(|finding| finding.passes).collect();
     passes.sort_unstable();
     passes.dedup();
+    text += " How many passes it took to put them right:";
     for pass in passes {
         let times = findings.iter().filter(|finding| finding.passes == Some(pass)).count();
-        write!(text, " {times} were put right by pass {pass} after them.").unwrap();
+        write!(text, " {pass} in {times} runs,").unwrap();
     }
-    text + "\n"
+    text.trim_end_matches(',').to_owned() + ".\n"
 }

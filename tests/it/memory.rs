@@ -40,7 +40,7 @@ fn occurrences(process: &Process, secrets: &[String]) -> Vec<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_memory_of_a_daemon_at_rest_holds_no_key_that_is_revoked() {
+async fn the_memory_of_a_daemon_at_rest_holds_no_key_that_was_revoked_some_passes_ago() {
     let mut rig = Rig::sized(PROJECTS).await;
     rig.set("rotation", "schedule", "\"* * * * * *\"").set("rotation", "overlap", "\"1s\"");
     rig.set("log", "level", "\"info\"");
@@ -56,7 +56,12 @@ async fn the_memory_of_a_daemon_at_rest_holds_no_key_that_is_revoked() {
     let revoked: Vec<String> = rig.emulator.revocations().into_iter().map(|one| one.key.id).collect();
     let counts = occurrences(&daemon, &revoked);
     println!("how often each key is found, from the oldest to the newest: {counts:?}");
-    assert_eq!(occurrences(&daemon, &[PASSWORD.to_owned()]), [0]);
+    let secret_id = std::fs::read_to_string(rig.path("secret-id")).unwrap();
+    assert_eq!(occurrences(&daemon, &[PASSWORD.to_owned(), secret_id]), [0, 0]);
+    let [address] = occurrences(&daemon, &[rig.emulator.url()])[..] else {
+        unreachable!("one was asked for")
+    };
+    assert!(address > 0, "what the daemon does remember is not found");
     let (over, recent) = counts.split_at(counts.len() - IN_BUFFERS);
     assert!(over.len() >= IN_BUFFERS && over.iter().all(|times| *times == 0), "{over:?} {recent:?}");
     daemon.signal("TERM");

@@ -22,7 +22,10 @@ pub mod times;
 pub async fn patience(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !done().await {
-        assert!(Instant::now() < end, "it never came to this: {what}");
+        assert!(
+            Instant::now() < end,
+            "in a minute it never came to this, unless the machine is too slow: {what}"
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -15,7 +15,7 @@ use crate::support::secrets;
 use crate::support::until;
 
 /// Short, so that a cell takes seconds; and the age at which an unlisted key is enrolled.
-pub const OVERLAP: TimeDelta = TimeDelta::seconds(5);
+pub const OVERLAP: TimeDelta = TimeDelta::seconds(6);
 
 /// One pass may find what there is to do, another may do it; clocks that are known to the second, and effects that
 /// come late, can cost each of them one more.
@@ -76,7 +76,7 @@ impl Scene {
         rig.set("exceptionless", "url", &format!("\"{}\"", exceptionless.url()));
         rig.set("exceptionless", "rate_window", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("vault", "address", &format!("\"{}\"", vault.url()));
-        rig.set("rotation", "overlap", "\"5s\"").set("log", "level", "\"debug\"");
+        rig.set("rotation", "overlap", "\"6s\"").set("log", "level", "\"debug\"");
         let persons = rig.projects().into_iter().flat_map(|project| rig.emulator.live_keys(&project));
         let persons = persons.map(|key| key.id).collect();
         let mut scene =
@@ -212,7 +212,7 @@ impl Scene {
         if begin == Begin::WithinTheOverlap {
             // When the caution of the rotator (a second for Vault, one for the servers' clocks) is over and the overlap
             // is not: who ignores that would be caught.
-            until(Utc::now() + TimeDelta::seconds(2)).await;
+            until(Utc::now() + TimeDelta::milliseconds(2500)).await;
             self.rig.run(&["rotate"]).await;
         }
         for pass in 1..=PASSES {
