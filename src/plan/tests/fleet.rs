@@ -50,6 +50,9 @@ fn more_than_a_tenth_at_once_is_not_believed() {
     assert_eq!(judged(8, vec![stray(1)], OnVanished::Delete), held);
     assert_eq!(judged(18, vec![stray(1), stray(2)], OnVanished::Keep).mark.len(), 2);
     assert_eq!(judged(17, vec![stray(1), stray(2)], OnVanished::Keep).mark.len(), 0);
+    // A person has to act, and is told on what.
+    let told = held.held.expect("a brake").to_string();
+    assert!(told.starts_with("1 of 9 known projects") && told.contains("exceptionless/gone1"), "{told}");
 }
 
 #[test]
