@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::guard::{self, Guard};
+use super::patience;
 
 /// The folder that the tests' policies are for.
 pub const FOLDER: &str = "apps";
@@ -125,17 +126,23 @@ impl Bao {
         Some((status, answer.json().await.unwrap_or_default()))
     }
 
-    /// Unseals it with the key that a development server tells when it starts.
+    /// Unseals it with the key that a development server tells, as soon as its log is quiet for a moment.
     pub async fn unseal(&self) {
         let (_, dir) = self.started.as_ref().unwrap();
-        let said = fs::read_to_string(dir.path().join(guard::SAID)).unwrap();
-        let key = said.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: ")).unwrap();
+        let said = dir.path().join(guard::SAID);
+        let mut key = None;
+        patience("the server tells its unseal key", async || {
+            let said = fs::read_to_string(&said).unwrap();
+            let told = said.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: "));
+            key = told.map(str::to_owned);
+            key.is_some()
+        })
+        .await;
         self.root("POST", "sys/unseal", json!({"key": key})).await;
-        let patience = Instant::now() + Duration::from_secs(10);
-        while !self.any("GET", "sys/mounts", Value::Null).await.0.is_success() {
-            assert!(Instant::now() < patience, "it stays sealed");
-            sleep(Duration::from_millis(20)).await;
-        }
+        patience("the server is unsealed", async || {
+            self.any("GET", "sys/mounts", Value::Null).await.0.is_success()
+        })
+        .await;
     }
 
     /// Known here only so that it can be looked for where it must not be.
@@ -154,11 +161,11 @@ impl Bao {
     pub async fn any(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
         let body = (!body.is_null()).then_some(body);
         // A question may be put again to a server that a busy machine, or its cluster, keeps from answering.
-        let patience = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(10);
         loop {
             match self.try_api(method.parse().unwrap(), path, body.clone()).await {
                 Some(answer) => return answer,
-                None if matches!(method, "GET" | "LIST") && Instant::now() < patience => {
+                None if matches!(method, "GET" | "LIST") && Instant::now() < end => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 None => panic!("{method} {path}: no answer"),
