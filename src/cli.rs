@@ -8,6 +8,7 @@ mod completions;
 mod effective;
 mod exit;
 mod explain;
+mod named;
 mod plan;
 mod progress;
 mod projects;

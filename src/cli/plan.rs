@@ -11,6 +11,7 @@ use crate::plan::world::Stray;
 use crate::plan::{Decision, Step, retire};
 
 use super::exit::{Exit, Failure};
+use super::named::Named;
 use super::projects::Projects;
 use super::survey::{self, survey};
 use super::table::{print, print_json, stamp, table};
@@ -48,10 +49,8 @@ struct Document {
 
 #[derive(Serialize)]
 struct Row {
-    project_id: String,
-    project: String,
-    organization: String,
-    path: Option<String>,
+    #[serde(flatten)]
+    named: Named,
     decision: &'static str,
     reason: &'static str,
     explanation: String,
@@ -94,12 +93,9 @@ impl Document {
             projects: steps
                 .iter()
                 .map(|step| {
-                    let project = &step.observed.target.project;
+                    let target = &step.observed.target;
                     Row {
-                        project_id: project.id.to_string(),
-                        project: project.name.clone(),
-                        organization: project.organization_name.clone(),
-                        path: step.observed.target.place.as_ref().ok().map(ToString::to_string),
+                        named: Named::new(&target.project, target.place.as_ref().ok()),
                         decision: step.decision.label(),
                         reason: step.decision.reason(),
                         explanation: step.decision.to_string(),
@@ -138,19 +134,19 @@ fn text(document: &Document) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
         [
-            format!("{}/{}", row.organization, row.project),
+            row.named.full_name(),
             row.decision.to_owned(),
             row.reason.to_owned(),
             row.retire.to_string(),
             row.next_rotation_at.clone().unwrap_or_else(dash),
-            row.path.clone().unwrap_or_else(dash),
+            row.named.shown_path(),
         ]
     });
     let mut text = table(["PROJECT", "DECISION", "REASON", "RETIRE", "NEXT ROTATION", "PATH"], rows);
     text.push('\n');
     let problem = |row: &&Row| row.decision == "hold" && row.reason != "up_to_date";
     for row in document.projects.iter().filter(problem) {
-        text += &format!("{}/{}: {}\n", row.organization, row.project, row.explanation);
+        text += &format!("{}: {}\n", row.named.full_name(), row.explanation);
     }
     let Vanishing { mark, delete, held } = &document.vanished;
     for (paths, fate) in [

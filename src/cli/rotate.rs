@@ -13,6 +13,7 @@ use crate::engine::report::{Outcome, PassReport, ProjectReport};
 use crate::plan::{Asked, Decision};
 
 use super::exit::{Exit, Failure};
+use super::named::Named;
 use super::projects::Projects;
 use super::table::{print, print_json, table};
 use super::{Output, progress, setup};
@@ -84,10 +85,8 @@ struct Document {
 
 #[derive(Serialize)]
 struct Row {
-    project_id: String,
-    project: String,
-    organization: String,
-    path: Option<String>,
+    #[serde(flatten)]
+    named: Named,
     decision: &'static str,
     reason: &'static str,
     outcome: &'static str,
@@ -129,10 +128,7 @@ impl From<&ProjectReport> for Row {
         };
         let (key, version) = written.unzip();
         Self {
-            project_id: project.id.to_string(),
-            project: project.name.clone(),
-            organization: project.organization_name.clone(),
-            path: path.as_ref().map(ToString::to_string),
+            named: Named::new(project, path.as_ref()),
             decision: decision.label(),
             reason: decision.reason(),
             outcome: outcome.label(),
@@ -161,12 +157,12 @@ fn text(report: &PassReport) -> String {
         .filter(shown)
         .map(|row| {
             [
-                format!("{}/{}", row.organization, row.project),
+                row.named.full_name(),
                 row.outcome.to_owned(),
                 row.reason.to_owned(),
                 row.key.clone().unwrap_or_else(dash),
                 row.version.map_or_else(dash, |version| version.to_string()),
-                row.path.clone().unwrap_or_else(dash),
+                row.named.shown_path(),
             ]
         })
         .collect();
@@ -177,7 +173,7 @@ fn text(report: &PassReport) -> String {
     }
     for row in document.projects.iter().filter(|row| row.problem.is_some()) {
         let problem = row.problem.as_deref().unwrap_or_default();
-        text += &format!("{}/{}: {problem}\n", row.organization, row.project);
+        text += &format!("{}: {problem}\n", row.named.full_name());
     }
     for problem in &document.problems {
         text += &format!("problem: {problem}\n");

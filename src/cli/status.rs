@@ -9,6 +9,7 @@ use crate::engine::{Request, clock};
 use crate::plan::{Decision, Step};
 
 use super::exit::{Exit, Failure};
+use super::named::Named;
 use super::survey::{self, survey};
 use super::table::{print, print_json, relative, span, stamp, table};
 use super::{Output, setup};
@@ -37,10 +38,8 @@ struct Document {
 /// One project.
 #[derive(Serialize)]
 pub(super) struct Row {
-    project_id: String,
-    project: String,
-    organization: String,
-    path: Option<String>,
+    #[serde(flatten)]
+    named: Named,
     /// The fingerprint of the published key.
     key: Option<String>,
     version: Option<u64>,
@@ -72,10 +71,7 @@ impl Row {
         let ours = step.observed.ours();
         let rotated = ours.and_then(|published| published.rotated_at);
         Self {
-            project_id: target.project.id.to_string(),
-            project: target.project.name.clone(),
-            organization: target.project.organization_name.clone(),
-            path: target.place.as_ref().ok().map(ToString::to_string),
+            named: Named::new(&target.project, target.place.as_ref().ok()),
             key: ours
                 .and_then(|published| published.api_key.as_ref())
                 .map(|key| key.fingerprint().to_string()),
@@ -109,21 +105,21 @@ fn text(document: &Document, now: DateTime<Utc>) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
         [
-            format!("{}/{}", row.organization, row.project),
+            row.named.full_name(),
             row.key.clone().unwrap_or_else(dash),
             row.version.map_or_else(dash, |version| version.to_string()),
             row.rotated.map_or_else(dash, |time| span(now - time)),
             row.next.map_or_else(dash, |time| relative(time, now)),
             row.retiring.len().to_string(),
             row.reason.to_owned(),
-            row.path.clone().unwrap_or_else(dash),
+            row.named.shown_path(),
         ]
     });
     let header = ["PROJECT", "KEY", "VERSION", "AGE", "NEXT ROTATION", "RETIRING", "STATE", "PATH"];
     let mut text = table(header, rows);
     for row in &document.projects {
         if let Some(problem) = &row.problem {
-            text += &format!("\n{}/{}: {problem}\n", row.organization, row.project);
+            text += &format!("\n{}: {problem}\n", row.named.full_name());
         }
     }
     for problem in &document.problems {

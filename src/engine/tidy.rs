@@ -1,5 +1,7 @@
 //! What becomes of the secrets of deleted projects.
 
+use std::error::Error;
+
 use crate::domain::secret::SecretState;
 use crate::plan::vanished::Vanished;
 use crate::plan::world::Stray;
@@ -41,8 +43,7 @@ async fn exists(engine: &Engine, stray: &Stray, report: &mut PassReport) -> bool
     match engine.exceptionless.project_exists(&stray.project_id).await {
         Ok(exists) => exists,
         Err(error) => {
-            event::tidy_failed(stray, &error);
-            report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
+            fail(stray, &error, report);
             true
         }
     }
@@ -59,9 +60,11 @@ fn record(stray: &Stray, fate: &'static str, done: Result<(), VaultError>, repor
             event::project_vanished(stray, fate);
             report.vanished.push(stray.path.clone());
         }
-        Err(error) => {
-            event::tidy_failed(stray, &error);
-            report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
-        }
+        Err(error) => fail(stray, &error, report),
     }
+}
+
+fn fail(stray: &Stray, error: &dyn Error, report: &mut PassReport) {
+    event::tidy_failed(stray, error);
+    report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(error)));
 }

@@ -6,7 +6,7 @@
 //! for one node only, all connections are given up, and the next request is balanced anew.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -20,10 +20,7 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
 /// The client, which can be replaced.
 pub(super) struct Connections {
-    /// Otherwise the system's.
-    authorities: Option<Vec<Certificate>>,
-    plain: bool,
-    connect_timeout: Duration,
+    recipe: Recipe,
     current: Mutex<Connection>,
 }
 
@@ -34,58 +31,67 @@ pub(super) struct Connection {
     serial: u64,
 }
 
+/// How a client is made.
+struct Recipe {
+    /// Whom to trust; `None` for the system's authorities.
+    authorities: Option<Vec<Certificate>>,
+    plain: bool,
+    connect_timeout: Duration,
+}
+
 impl Connections {
     pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
         tls::install_provider();
         let plain = settings.address.scheme() == "http";
         let authorities = match &settings.ca_file {
             Some(file) => Some(authorities(file)?),
-            // Otherwise the system's are loaded, which fails in an image that has none.
+            // Without TLS the system's are not needed, and to load them fails in an image that has none.
             None => plain.then(Vec::new),
         };
-        let connect_timeout = settings.timeout.min(LONGEST_CONNECT);
-        let client =
-            client(authorities.clone(), plain, connect_timeout).map_err(|source| VaultError::Client {
-                address: settings.address.origin().ascii_serialization(),
-                source: Arc::new(source),
-            })?;
-        let current = Mutex::new(Connection { client, serial: 0 });
-        Ok(Self { authorities, plain, connect_timeout, current })
+        let recipe = Recipe { authorities, plain, connect_timeout: settings.timeout.min(LONGEST_CONNECT) };
+        let client = recipe.client().map_err(|source| VaultError::Client {
+            address: settings.address.origin().ascii_serialization(),
+            source: Arc::new(source),
+        })?;
+        Ok(Self { recipe, current: Mutex::new(Connection { client, serial: 0 }) })
     }
 
     /// What to ask by.
     pub(super) fn current(&self) -> Connection {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     /// Gives up the connections of this client, unless somebody else has done so already. Requests under way end on
     /// theirs.
     pub(super) fn leave(&self, left: &Connection) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.lock();
+        // The recipe has worked before. If it fails now, the old connections are better than none.
         if current.serial == left.serial
-            && let Ok(client) = client(self.authorities.clone(), self.plain, self.connect_timeout)
+            && let Ok(client) = self.recipe.client()
         {
             *current = Connection { client, serial: left.serial + 1 };
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn client(
-    authorities: Option<Vec<Certificate>>,
-    plain: bool,
-    connect_timeout: Duration,
-) -> reqwest::Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(connect_timeout);
-    if let Some(authorities) = authorities {
-        builder = builder.tls_certs_only(authorities);
+impl Recipe {
+    fn client(&self) -> reqwest::Result<reqwest::Client> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect_timeout);
+        if let Some(authorities) = &self.authorities {
+            builder = builder.tls_certs_only(authorities.clone());
+        }
+        if self.plain {
+            builder = builder.no_proxy();
+        }
+        builder.build()
     }
-    if plain {
-        builder = builder.no_proxy();
-    }
-    builder.build()
 }
 
 fn authorities(file: &Path) -> Result<Vec<Certificate>, VaultError> {
