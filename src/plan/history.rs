@@ -13,9 +13,9 @@
 //! - left alone, with nothing due, one rotator needs two passes until the published key is the only
 //!   enabled one of ours.
 //!
-//! What a late publication could break is guarded twice, by its limit and by the time at which Vault wrote the
-//! version; only without both does it break. The last tests each switch a rule off, or drop an assumption, and expect the same search to find a
-//! breach, which shows that it can.
+//! What a late publication could break is guarded twice, by its limit and by the time at which Vault wrote
+//! the version; only without both does it break. The last tests each switch a rule off, or drop an
+//! assumption, and expect the same search to find a breach, which shows that it can.
 //!
 //! # What is assumed
 //!
@@ -47,12 +47,13 @@ use chrono_tz::Tz;
 
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::path::PathTemplate;
-use crate::domain::policy::{OnVanished, Pattern, Policy, Rule, Selection};
+use crate::domain::policy::{Policy, Rule};
 use crate::domain::project::Project;
 use crate::domain::schedule::Schedule;
 
 use super::Asked;
 use super::target::{self, Target};
+use super::tests::policy;
 use rotator::Rotator;
 use universe::Universe;
 
@@ -136,16 +137,7 @@ fn setup(schedule: &Schedule, overlap: Duration, universe: &Universe) -> Arc<Set
         splay: Duration::from_secs(20),
         overlap,
     };
-    let policy = Policy {
-        instance: universe.instance.clone(),
-        server_url: "https://api.exceptionless.com".to_owned(),
-        selection: Selection { include: vec![Pattern::parse("*").unwrap()], exclude: Vec::new() },
-        rule,
-        overrides: Vec::new(),
-        adopt_paths: false,
-        on_vanished: OnVanished::Keep,
-        publication_limit: Duration::from_secs(15),
-    };
+    let policy = policy(universe.instance.clone(), rule);
     let target = target::targets(&policy, vec![project()]).remove(0);
     Arc::new(Setup { policy, target })
 }

@@ -73,6 +73,20 @@ fn project(id: &str, name: &str) -> Project {
     }
 }
 
+/// A policy with this rule for all projects, and else as the defaults are.
+pub(super) fn policy(instance: Instance, rule: Rule) -> Policy {
+    Policy {
+        instance,
+        server_url: "https://api.exceptionless.com".to_owned(),
+        selection: Selection { include: vec![Pattern::parse("*").unwrap()], exclude: Vec::new() },
+        rule,
+        overrides: Vec::new(),
+        adopt_paths: false,
+        on_vanished: OnVanished::Keep,
+        publication_limit: Duration::from_secs(15),
+    }
+}
+
 /// One project and its surroundings: due at 03:00 with an overlap of a day, seen on the 21st at noon.
 struct Scene {
     policy: Policy,
@@ -92,18 +106,8 @@ impl Scene {
             splay: Duration::ZERO,
             overlap: 24 * HOUR,
         };
-        let policy = Policy {
-            instance: instance("default"),
-            server_url: "https://api.exceptionless.com".to_owned(),
-            selection: Selection { include: vec![Pattern::parse("*").unwrap()], exclude: Vec::new() },
-            rule,
-            overrides: Vec::new(),
-            adopt_paths: false,
-            on_vanished: OnVanished::Keep,
-            publication_limit: Duration::from_secs(15),
-        };
         Self {
-            policy,
+            policy: policy(instance("default"), rule),
             clocks: Clocks { ours: at("21 12:00:00"), exceptionless: None, vault: None },
             secret: SecretState::Absent,
             published: PublishedKey::Missing,

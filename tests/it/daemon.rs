@@ -24,10 +24,10 @@ async fn witnessed<T>(rig: &Rig, story: impl Future<Output = T>) -> T {
     let watch = async {
         loop {
             for project in rig.projects() {
-                let key = published(rig, &project).await;
-                let works = key.as_str().is_none_or(|key| rig.emulator.authenticates(key));
+                let key = rig.published(&project).await;
+                let works = key.as_ref().is_none_or(|key| rig.emulator.authenticates(key));
                 // It may have been replaced, and revoked, since it was read.
-                assert!(works || published(rig, &project).await != key, "a published key is dead");
+                assert!(works || rig.published(&project).await != key, "a published key is dead");
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -36,11 +36,6 @@ async fn witnessed<T>(rig: &Rig, story: impl Future<Output = T>) -> T {
         outcome = story => outcome,
         () = watch => unreachable!("it watches for ever"),
     }
-}
-
-async fn published(rig: &Rig, project: &str) -> Value {
-    let path = format!("{}/data/{}", rig.corner.mount, Rig::place(project));
-    rig.corner.bao.any("GET", &path, Value::Null).await.1["data"]["data"]["api_key"].take()
 }
 
 /// Ends all rotations that are scheduled, and passes until there is one key of ours in each project.
@@ -225,7 +220,8 @@ async fn a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_i
     let mut rig = Rig::with(settings).await;
     hasten(&mut rig, "* * * * * *");
     // Longer than the rotator's own caution, which would hide from the audit that an overlap is ignored.
-    rig.set("rotation", "overlap", "\"4s\"");
+    let overlap = TimeDelta::seconds(4);
+    rig.set_overlap(overlap);
     rig.corner.keep_versions().await;
     let mut moments = Vec::new();
     for _ in 0..proof::rounds(20, 200) {
@@ -237,7 +233,7 @@ async fn a_daemon_that_is_killed_at_any_moment_leaves_one_key_for_each_project_i
     }
     println!("killed after {moments:?} ms");
     converges(&mut rig).await;
-    let audit = audit(&rig, TimeDelta::seconds(4)).await;
+    let audit = audit(&rig, overlap).await;
     assert!(audit.breaches.is_empty(), "{audit:?}");
     proof::record(
         "random kills",

@@ -183,24 +183,25 @@ async fn play_once(Cell { endpoint, misfortune, extent }: Cell, scripts: &Script
 
 /// The cells as a table: a row an endpoint, a column a misfortune.
 fn matrix(findings: &[Finding]) -> String {
-    let mut text = String::from("| endpoint | ");
-    for misfortune in MISFORTUNES {
-        write!(text, "{} | ", misfortune.title()).unwrap();
-    }
-    text += "breaches |\n";
-    text += &"| --- ".repeat(MISFORTUNES.len() + 2);
-    text += "|\n";
-    for endpoint in &ENDPOINTS {
-        let row: Vec<_> = findings.iter().filter(|finding| finding.row == endpoint.title()).collect();
-        write!(text, "| `{}` | ", endpoint.title()).unwrap();
-        for misfortune in MISFORTUNES {
-            let times = row.iter().filter(|finding| finding.column == misfortune.title()).count();
-            let times = if times == 0 { "-".to_owned() } else { times.to_string() };
-            write!(text, "{times} | ").unwrap();
-        }
-        writeln!(text, "{} |", broken(row)).unwrap();
-    }
-    text
+    let header = ["endpoint"].into_iter().chain(MISFORTUNES.map(Misfortune::title)).chain(["breaches"]);
+    let rows = ENDPOINTS.iter().map(|endpoint| {
+        let title = format!("`{}`", endpoint.title());
+        row(findings, &endpoint.title(), title, MISFORTUNES.map(Misfortune::title))
+    });
+    proof::table(header, rows)
+}
+
+/// How often this row was played in each column, and with how many breaches.
+fn row<const COLUMNS: usize>(
+    findings: &[Finding],
+    row: &str,
+    title: String,
+    columns: [&str; COLUMNS],
+) -> impl Iterator<Item = String> + use<COLUMNS> {
+    let played: Vec<_> = findings.iter().filter(|finding| finding.row == row).collect();
+    let times =
+        columns.map(|column| proof::times(played.iter().filter(|cell| cell.column == column).count()));
+    [title].into_iter().chain(times).chain([broken(played).to_string()])
 }
 
 fn broken<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> usize {

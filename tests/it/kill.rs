@@ -9,8 +9,7 @@
 //!
 //! The matrix is the part `kills` of `docs/reliability.md`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -70,7 +69,7 @@ impl Situation {
     async fn set_up(self) -> Rig {
         let mut rig = Rig::sized(1).await;
         rig.corner.keep_versions().await;
-        rig.set("rotation", "overlap", "\"4s\"").set("log", "level", "\"warn\"");
+        rig.set_overlap(OVERLAP).set("log", "level", "\"warn\"");
         match self {
             Self::FirstPublication => {}
             Self::Rotation | Self::Emergency => {
@@ -116,12 +115,7 @@ async fn points(situation: Situation) -> Vec<String> {
 async fn breaches(situation: Situation, point: &str) -> Vec<String> {
     let rig = situation.set_up().await;
     let project = rig.projects().remove(0);
-    let persons = rig
-        .emulator
-        .live_keys(&project)
-        .into_iter()
-        .filter(|key| key.notes.as_deref() == Some("made by a person"));
-    let persons: Vec<String> = persons.map(|key| key.id).collect();
+    let persons = rig.peoples_keys();
     let mut breaches = Vec::new();
     if !killed(&rig, situation.arguments(), point).await {
         breaches.push("the point was not reached".to_owned());
@@ -176,29 +170,18 @@ async fn wherever_the_process_is_killed_the_next_passes_put_everything_right() {
 
 /// The runs as a table: a row a point, a column a situation.
 fn matrix(results: &[(String, Situation, Vec<String>)]) -> String {
-    let mut rows: BTreeMap<&str, BTreeMap<Situation, usize>> = BTreeMap::new();
-    for (point, situation, _) in results {
-        let name = point.split(':').next().unwrap();
-        *rows.entry(name).or_default().entry(*situation).or_default() += 1;
-    }
-    let mut text = String::from("| point | ");
-    for situation in SITUATIONS {
-        write!(text, "{} | ", situation.title()).unwrap();
-    }
-    text += "breaches |\n";
-    text += &"| --- ".repeat(SITUATIONS.len() + 2);
-    text += "|\n";
-    for (point, row) in rows {
-        write!(text, "| `{point}` | ").unwrap();
-        for situation in SITUATIONS {
-            let times = row.get(&situation).map_or_else(|| "-".to_owned(), ToString::to_string);
-            write!(text, "{times} | ").unwrap();
-        }
-        let breaches =
-            results.iter().filter(|(at, _, breaches)| at.starts_with(point) && !breaches.is_empty());
-        writeln!(text, "{} |", breaches.count()).unwrap();
-    }
+    let name = |point: &'_ str| point.split_once(':').unwrap().0.to_owned();
+    let points: BTreeSet<String> = results.iter().map(|(point, ..)| name(point)).collect();
+    let titles = SITUATIONS.map(Situation::title);
+    let header = ["point"].into_iter().chain(titles).chain(["breaches"]);
+    let rows = points.into_iter().map(|point| {
+        let runs: Vec<_> = results.iter().filter(|(at, ..)| name(at) == point).collect();
+        let in_situation = |situation| runs.iter().filter(|(_, of_run, _)| *of_run == situation).count();
+        let cells = SITUATIONS.map(|situation| proof::times(in_situation(situation)));
+        let breaches = runs.iter().filter(|(.., breaches)| !breaches.is_empty()).count();
+        [format!("`{point}`")].into_iter().chain(cells).chain([breaches.to_string()])
+    });
+    let table = proof::table(header, rows);
     let breaches = results.iter().filter(|(.., breaches)| !breaches.is_empty()).count();
-    writeln!(text, "\n{} kills, {breaches} breaches.", results.len()).unwrap();
-    text
+    format!("{table}\n{} kills, {breaches} breaches.\n", results.len())
 }

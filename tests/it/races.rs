@@ -27,7 +27,7 @@ use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::{patience, proof};
 use books::Books;
-use person::{Person, published};
+use person::Person;
 
 /// Longer than the caution of the rotator (two seconds for Vault, one for the servers' clocks), which would hide from the
 /// audit that an overlap is ignored.
@@ -80,7 +80,7 @@ impl Story {
             Settings { organizations: 1, projects: 4, latency, rate_limit: 0, ..Settings::default() };
         let mut rig = Rig::with(settings).await;
         rig.corner.keep_versions().await;
-        rig.set("rotation", "overlap", "\"6s\"").set("rotation", "schedule", "\"*/4 * * * * *\"");
+        rig.set_overlap(OVERLAP).set("rotation", "schedule", "\"*/4 * * * * *\"");
         rig.set("rotation", "reconcile_every", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("log", "level", "\"info\"");
         let person = Mutex::new(Person::new(&rig, dice.another()));
@@ -167,7 +167,7 @@ impl Story {
     /// A whole pass has begun and ended since the person last did something.
     async fn check_repair(&self, breaches: &mut Vec<String>) {
         for project in self.rig.projects() {
-            match published(&self.rig, &project).await {
+            match self.rig.published(&project).await {
                 None => breaches.push(format!("{project} has no published key after a pass")),
                 Some(key) if !self.rig.emulator.authenticates(&key) => {
                     breaches.push(format!("the published key of {project} is dead after a pass"));
@@ -232,7 +232,7 @@ fn passes_in(log: &str) -> usize {
 /// person's: nobody asks for another until it is due.
 async fn has_converged(rig: &Rig, person: &Person) -> bool {
     for project in rig.projects() {
-        let Some(published) = published(rig, &project).await else { return false };
+        let Some(published) = rig.published(&project).await else { return false };
         let ours: BTreeSet<String> = rig.own_keys(&project).into_iter().collect();
         let expected = if person.people.took.contains_key(&published) { 0 } else { 1 };
         if ours.len() != expected
@@ -246,27 +246,37 @@ async fn has_converged(rig: &Rig, person: &Person) -> bool {
 }
 
 fn report(findings: &[Finding]) -> String {
-    let mut text = String::from(
-        "| rotators | passes | publications | superseded | adopted | enrolled | revocations | overtaken by a person | \
-         longest pass | most keys of ours alive in a project | breaches |\n",
-    );
-    text += &"| --- ".repeat(11);
-    text += "|\n";
-    for finding in findings {
+    let header = [
+        "rotators",
+        "passes",
+        "publications",
+        "superseded",
+        "adopted",
+        "enrolled",
+        "revocations",
+        "overtaken by a person",
+        "longest pass",
+        "most keys of ours alive in a project",
+        "breaches",
+    ];
+    let rows = findings.iter().map(|finding| {
         let Finding { rotators, passes, longest_pass, most_keys, books, audit, breaches, .. } = finding;
         let Books { superseded, adopted, enrolled, .. } = books;
-        writeln!(
-            text,
-            "| {rotators} | {passes} | {} | {superseded} | {adopted} | {enrolled} | {} | {} | {} ms | {most_keys} \
-             | {} |",
-            audit.publications,
-            audit.revocations,
-            audit.overtaken,
-            longest_pass.num_milliseconds(),
-            breaches.len(),
-        )
-        .unwrap();
-    }
+        [
+            rotators.to_string(),
+            passes.to_string(),
+            audit.publications.to_string(),
+            superseded.to_string(),
+            adopted.to_string(),
+            enrolled.to_string(),
+            audit.revocations.to_string(),
+            audit.overtaken.to_string(),
+            format!("{} ms", longest_pass.num_milliseconds()),
+            most_keys.to_string(),
+            breaches.len().to_string(),
+        ]
+    });
+    let mut text = proof::table(header, rows);
     for Finding { rotators, person, .. } in findings {
         let deeds: Vec<_> = person.deeds.iter().map(|(deed, times)| format!("{deed} ({times})")).collect();
         writeln!(text, "\nAmong {rotators} rotators a person {}.", deeds.join(", ")).unwrap();

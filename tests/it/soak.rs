@@ -13,7 +13,6 @@ mod consumers;
 mod trouble;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,10 +107,10 @@ async fn rig() -> Rig {
     };
     let mut rig = Rig::with(settings).await;
     rig.corner.keep_versions().await;
-    rig.set("exceptionless", "timeout", "\"2s\"")
+    rig.set_overlap(OVERLAP)
+        .set("exceptionless", "timeout", "\"2s\"")
         .set("exceptionless", "rate_window", &format!("\"{}s\"", WINDOW.as_secs()))
         .set("rotation", "schedule", "\"*/2 * * * * *\"")
-        .set("rotation", "overlap", &format!("\"{}s\"", OVERLAP.num_seconds()))
         .set("rotation", "reconcile_every", "\"2s\"")
         .set("log", "level", "\"info\"");
     rig
@@ -180,11 +179,7 @@ impl Outcome {
         rows.extend(faults.iter().map(|(name, times)| (&**name, times.to_string())));
         rows.push(("requests of applications that were refused", refused(requests).to_string()));
         rows.push(("breaches", audit.breaches.len().to_string()));
-        let mut text = String::from("| | |\n| --- | --- |\n");
-        for (name, value) in rows {
-            writeln!(text, "| {name} | {value} |").unwrap();
-        }
-        text
+        proof::table(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
     }
 
     fn assert_good(&self) {

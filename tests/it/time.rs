@@ -3,7 +3,6 @@
 //!
 //! While one clock is wrong, the machine's is the true one, by which the audit judges.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,7 +23,7 @@ async fn rig(schedule: &str) -> (Rig, Times) {
         Settings { organizations: 1, projects: 2, latency: Duration::from_millis(20), ..Settings::default() };
     let mut rig = Rig::with(settings).await;
     rig.corner.keep_versions().await;
-    rig.set("rotation", "overlap", "\"2s\"").set("rotation", "schedule", &format!("\"{schedule}\""));
+    rig.set_overlap(OVERLAP).set("rotation", "schedule", &format!("\"{schedule}\""));
     rig.set("log", "level", "\"info\"");
     let times = Times::of(&mut rig).await;
     (rig, times)
@@ -132,24 +131,16 @@ async fn a_clock_that_is_an_hour_off_revokes_nothing_early_and_rotates_nothing_t
 
 /// The cases as a table: a row a clock, a column a moment.
 fn table(results: &[(Clock, TimeDelta, When, Vec<String>)]) -> String {
-    let mut text = String::from("| clock | ");
-    for when in MOMENTS {
-        write!(text, "{} | ", when.title()).unwrap();
-    }
-    text += "breaches |\n";
-    text += &"| --- ".repeat(MOMENTS.len() + 2);
-    text += "|\n";
-    for clock in CLOCKS {
-        for (offset, side) in [(HOUR, "ahead"), (-HOUR, "behind")] {
-            let row = || results.iter().filter(|result| (result.0, result.1) == (clock, offset));
-            write!(text, "| {}, an hour {side} | ", clock.title()).unwrap();
-            for when in MOMENTS {
-                write!(text, "{} | ", row().filter(|result| result.2 == when).count()).unwrap();
-            }
-            writeln!(text, "{} |", row().filter(|result| !result.3.is_empty()).count()).unwrap();
-        }
-    }
-    text
+    let header = ["clock"].into_iter().chain(MOMENTS.map(When::title)).chain(["breaches"]);
+    let sides = [(HOUR, "ahead"), (-HOUR, "behind")];
+    let clocks = CLOCKS.into_iter().flat_map(|clock| sides.map(|(offset, side)| (clock, offset, side)));
+    let rows = clocks.map(|(clock, offset, side)| {
+        let row: Vec<_> = results.iter().filter(|result| (result.0, result.1) == (clock, offset)).collect();
+        let times = MOMENTS.map(|when| proof::times(row.iter().filter(|result| result.2 == when).count()));
+        let breaches = row.iter().filter(|result| !result.3.is_empty()).count().to_string();
+        [format!("{}, an hour {side}", clock.title())].into_iter().chain(times).chain([breaches])
+    });
+    proof::table(header, rows)
 }
 
 /// A daemon, and the clocks that it goes by.
@@ -240,7 +231,7 @@ async fn a_machine_that_slept_for_three_days_makes_up_for_it_once_and_within_the
     let mut rig = Rig::with(settings).await;
     rig.corner.keep_versions().await;
     rig.set("exceptionless", "rate_window", "\"10s\"").set("rotation", "schedule", "\"0 * * * *\"");
-    rig.set("rotation", "overlap", "\"2s\"").set("log", "level", "\"info\"");
+    rig.set_overlap(OVERLAP).set("log", "level", "\"info\"");
     let times = Times::of(&mut rig).await;
     let mut story = Story::begin(rig, times, "2027-05-01T11:05:00Z").await;
     // Nothing but the clocks says so; and the login did not live that long.

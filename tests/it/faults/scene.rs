@@ -76,9 +76,8 @@ impl Scene {
         rig.set("exceptionless", "url", &format!("\"{}\"", exceptionless.url()));
         rig.set("exceptionless", "rate_window", "\"1s\"").set("vault", "timeout", "\"2s\"");
         rig.set("vault", "address", &format!("\"{}\"", vault.url()));
-        rig.set("rotation", "overlap", "\"6s\"").set("log", "level", "\"debug\"");
-        let persons = rig.projects().into_iter().flat_map(|project| rig.emulator.live_keys(&project));
-        let persons = persons.map(|key| key.id).collect();
+        rig.set_overlap(OVERLAP).set("log", "level", "\"debug\"");
+        let persons = rig.peoples_keys();
         let mut scene =
             Self { rig, exceptionless, vault, situation, before: (0, 0), persons, vanished: None };
         scene.prepare().await;
@@ -173,7 +172,7 @@ impl Scene {
     pub async fn breaches(&self) -> Vec<String> {
         let mut breaches = audit(&self.rig, OVERLAP).await.breaches;
         for project in self.rig.projects() {
-            if let Some(key) = self.published(&project).await
+            if let Some(key) = self.rig.published(&project).await
                 && !self.rig.emulator.authenticates(&key)
             {
                 breaches.push("a published key does not work".to_owned());
@@ -228,23 +227,15 @@ impl Scene {
 
     async fn has_converged(&self) -> bool {
         for project in self.rig.projects() {
-            let published: Vec<_> = self.published(&project).await.into_iter().collect();
-            let mark = &self.rig.custom_metadata(&project).await["managed_by"];
-            if published.is_empty() || self.rig.own_keys(&project) != published || mark.is_null() {
+            if self.rig.custom_metadata(&project).await["managed_by"].is_null() {
                 return false;
             }
         }
-        match &self.vanished {
-            Some(project) => self.published(project).await.is_none(),
-            None => true,
-        }
-    }
-
-    /// The key in the current version, if there is one.
-    async fn published(&self, project: &str) -> Option<String> {
-        let path = format!("{}/data/{}", self.rig.corner.mount, Rig::place(project));
-        let (_, answer) = self.rig.corner.bao.any("GET", &path, Value::Null).await;
-        answer["data"]["data"]["api_key"].as_str().map(str::to_owned)
+        let kept = match &self.vanished {
+            Some(project) => self.rig.published(project).await,
+            None => None,
+        };
+        kept.is_none() && self.rig.has_converged().await
     }
 }
 

@@ -4,7 +4,6 @@
 //! were minted, while they are tried at Exceptionless, which is when it can do most harm. All but the standby, whose
 //! answers the relay gives, is done to the real server.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use exceptionless_emulator::{Fault, Kind};
@@ -13,8 +12,9 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 use super::scene::{Begin, Scene, Situation};
-use super::{Finding, broken};
+use super::{Finding, row};
 use crate::support::bao::Bao;
+use crate::support::proof;
 use crate::support::rig::Rig;
 
 /// How long a pass may need to its middle on a busy machine.
@@ -222,16 +222,10 @@ async fn meet(trouble: Trouble, moment: Moment) -> Finding {
 }
 
 pub fn table(findings: &[Finding]) -> String {
-    let moments = [Moment::Before, Moment::Amid];
-    let mut text = format!("| Vault | {} | {} | breaches |\n", moments[0].title(), moments[1].title());
-    text += "| --- | --- | --- | --- |\n";
-    for trouble in TROUBLES {
-        let row: Vec<_> = findings.iter().filter(|finding| finding.row == trouble.title()).collect();
-        let times = moments.map(|moment| {
-            let times = row.iter().filter(|finding| finding.column == moment.title()).count();
-            if times == 0 { "-".to_owned() } else { times.to_string() }
-        });
-        writeln!(text, "| {} | {} | {} | {} |", trouble.title(), times[0], times[1], broken(row)).unwrap();
-    }
-    text
+    let moments = [Moment::Before, Moment::Amid].map(Moment::title);
+    let header = ["Vault"].into_iter().chain(moments).chain(["breaches"]);
+    proof::table(
+        header,
+        TROUBLES.map(|trouble| row(findings, trouble.title(), trouble.title().to_owned(), moments)),
+    )
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::person::published;
 use crate::support::process::Ended;
 use crate::support::proof;
 use crate::support::rig::Rig;
@@ -71,7 +70,7 @@ async fn of_two_instances_that_begin_at_once_on_one_path_one_owns_it_and_the_oth
             let other = keys(&rig, project, 1 - owner);
             assert!(other <= 1, "the loser mints once at most");
             left_over += other;
-            let key = published(&rig, project).await.unwrap();
+            let key = rig.key(project).await;
             assert!(rig.emulator.authenticates(&key));
             before.push((rig.version(project).await, other));
         }

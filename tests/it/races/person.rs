@@ -148,7 +148,7 @@ impl Person {
     }
 
     async fn disables_the_published_key(&mut self, rig: &Rig, project: &str) -> Option<&'static str> {
-        let key = published(rig, project).await?;
+        let key = rig.published(project).await?;
         self.keys.remove(&key);
         rig.emulator.disable_key(&key);
         self.killed.insert(key);
@@ -156,7 +156,7 @@ impl Person {
     }
 
     async fn deletes_the_published_key(&mut self, rig: &Rig, project: &str) -> Option<&'static str> {
-        let key = published(rig, project).await?;
+        let key = rig.published(project).await?;
         self.keys.remove(&key);
         self.killed.insert(key.clone());
         rig.emulator.delete_key(&key).then_some("deleted a published key")
@@ -236,7 +236,7 @@ impl Person {
 
     /// A key of ours that is not the published one.
     async fn old(&mut self, rig: &Rig, project: &str) -> Option<String> {
-        let published = published(rig, project).await;
+        let published = rig.published(project).await;
         let mut keys = rig.own_keys(project);
         keys.retain(|key| Some(key) != published.as_ref());
         self.dice.pick(&keys)
@@ -250,10 +250,4 @@ fn note(rig: &Rig, key: &str, notes: &str) -> bool {
         state.put_token(Token { notes: Some(notes.to_owned()), ..token });
         true
     })
-}
-
-pub async fn published(rig: &Rig, project: &str) -> Option<String> {
-    let path = format!("{}/data/{}", rig.corner.mount, Rig::place(project));
-    let (_, answer) = rig.corner.bao.any("GET", &path, Value::Null).await;
-    answer["data"]["data"]["api_key"].as_str().map(str::to_owned)
 }

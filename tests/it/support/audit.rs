@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::bao::{Corner, FOLDER};
-use super::rig::Rig;
+use super::rig::{Rig, is_own};
 
 /// How long a request to revoke may have been under way: the rotator reads the secret directly before it.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(1);
@@ -113,10 +113,10 @@ pub async fn audit_among(rig: &Rig, overlap: TimeDelta, people: &People) -> Audi
 
 impl Audit {
     fn judge_owner(&mut self, revocation: &Revocation, people: &People) {
-        let notes = revocation.key.notes.as_deref().unwrap_or_default();
-        if notes.starts_with("exceptionless-rotator/1 ") {
+        if is_own(&revocation.key) {
             return;
         }
+        let notes = &revocation.key.notes;
         let taken = people.took.get(&revocation.key.id);
         if taken.is_some_and(|at| revocation.at - at <= people.longest_pass) {
             self.overtaken += 1;

@@ -25,6 +25,9 @@ use super::patience;
 /// The folder that the tests' policies are for.
 pub const FOLDER: &str = "apps";
 
+/// Longer than any answer takes that comes at all.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+
 static SHARED: OnceCell<Bao> = OnceCell::const_new();
 
 /// A server, by what root needs: a development server that lives as long as this process, however that ends, or
@@ -108,22 +111,11 @@ impl Bao {
     }
 
     async fn try_api(&self, method: Method, path: &str, body: Option<Value>) -> Option<(StatusCode, Value)> {
-        let mut builder = reqwest::Client::builder().no_proxy();
-        builder = match &self.ca_file {
-            Some(file) => builder.tls_certs_only([Certificate::from_pem(&fs::read(file).ok()?).ok()?]),
-            None => builder.tls_certs_only([]),
+        let authorities = match &self.ca_file {
+            Some(file) => vec![Certificate::from_pem(&fs::read(file).ok()?).ok()?],
+            None => Vec::new(),
         };
-        let mut request = builder
-            .build()
-            .ok()?
-            .request(method, format!("{}/v1/{}", self.address, path.trim_start_matches('/')));
-        request = request.header("x-vault-token", &self.root);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.ok()?;
-        let status = answer.status();
-        Some((status, answer.json().await.unwrap_or_default()))
+        ask(&self.address, authorities, Some(&self.root), method, path, body).await
     }
 
     /// Unseals it with the key that a development server tells, as soon as its log is quiet for a moment.
@@ -202,6 +194,29 @@ impl Bao {
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// A request to one server: the status and the answer, if there is one soon.
+pub async fn ask(
+    address: &str,
+    authorities: Vec<Certificate>,
+    token: Option<&str>,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Option<(StatusCode, Value)> {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only(authorities).timeout(LONGEST_ANSWER);
+    let url = format!("{address}/v1/{}", path.trim_start_matches('/'));
+    let mut request = client.build().ok()?.request(method, url);
+    if let Some(token) = token {
+        request = request.header("x-vault-token", token);
+    }
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.ok()?;
+    let status = answer.status();
+    Some((status, answer.json().await.unwrap_or_default()))
 }
 
 /// What one test has of the server. The role, the policy and both mounts have the same name.

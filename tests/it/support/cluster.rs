@@ -12,13 +12,12 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::bao::{Bao, binary};
+use super::bao::{Bao, ask, binary};
 use super::guard::Guard;
 use super::patience;
 use balancer::{Balancer, Choice};
@@ -194,7 +193,8 @@ impl Node {
 
     /// What the node itself answers, if it does so soon.
     async fn ask(&self, method: Method, path: &str, token: Option<&str>, body: Value) -> Option<Value> {
-        ask(self.api, method, path, token, body).await.map(|(_, answer)| answer)
+        let (address, body) = (format!("http://{}", self.api), (!body.is_null()).then_some(body));
+        ask(&address, Vec::new(), token, method, path, body).await.map(|(_, answer)| answer)
     }
 }
 
@@ -202,26 +202,6 @@ impl Node {
 fn free_ports() -> Vec<SocketAddr> {
     let held: Vec<TcpListener> = (0..2 * NODES).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     held.iter().map(|port| port.local_addr().unwrap()).collect()
-}
-
-/// A request to one node: the status and the answer, if there is one soon.
-async fn ask(
-    api: SocketAddr,
-    method: Method,
-    path: &str,
-    token: Option<&str>,
-    body: Value,
-) -> Option<(u16, Value)> {
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30));
-    let mut request = client.build().ok()?.request(method, format!("http://{api}/v1/{path}"));
-    if let Some(token) = token {
-        request = request.header("x-vault-token", token);
-    }
-    if !body.is_null() {
-        request = request.json(&body);
-    }
-    let answer = request.send().await.ok()?;
-    Some((answer.status().as_u16(), answer.json().await.unwrap_or_default()))
 }
 
 /// A node's configuration. The performance multiplier of 1 is what production clusters are told to set.

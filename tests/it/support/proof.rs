@@ -27,6 +27,23 @@ pub fn record(part: &str, findings: &str) {
     std::fs::write(file, replaced(&document, part, findings)).unwrap();
 }
 
+/// A table of the document.
+pub fn table<Row: IntoIterator<Item = String>>(
+    header: impl IntoIterator<Item = impl AsRef<str>>,
+    rows: impl IntoIterator<Item = Row>,
+) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let header: Vec<String> = header.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
+    let rule = line(vec!["---".to_owned(); header.len()]);
+    let rows = rows.into_iter().map(|row| line(row.into_iter().collect()));
+    [line(header), rule].into_iter().chain(rows).collect()
+}
+
+/// How often, for a cell of a table.
+pub fn times(times: usize) -> String {
+    if times == 0 { "-".to_owned() } else { times.to_string() }
+}
+
 /// The document with this part, which it must have, made anew.
 fn replaced(document: &str, part: &str, findings: &str) -> String {
     let (begin, end) = (format!("<!-- {part} -->\n"), format!("<!-- end of {part} -->"));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use exceptionless_emulator::{Emulator, Settings};
+use chrono::TimeDelta;
+use exceptionless_emulator::{Emulator, Settings, Token};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -79,6 +80,11 @@ impl Rig {
         let kept = lines.lines().filter(|line| line.split(" = ").next() != Some(key)).map(str::to_owned);
         *lines = kept.chain([format!("{key} = {value}")]).collect::<Vec<_>>().join("\n");
         self
+    }
+
+    /// Keeps old keys for so long. A proof says it once, for the rotator and for the audit.
+    pub fn set_overlap(&mut self, overlap: TimeDelta) -> &mut Self {
+        self.set("rotation", "overlap", &format!("\"{}s\"", overlap.num_seconds()))
     }
 
     /// Takes a line out of a section.
@@ -168,9 +174,8 @@ impl Rig {
     /// Every project has exactly one live key of ours, and it is the published one.
     pub async fn has_converged(&self) -> bool {
         for project in self.projects() {
-            let published = self.secret(&project).await["api_key"].take();
-            let live = self.own_keys(&project);
-            if live.len() != 1 || published != *live[0] {
+            let published = self.published(&project).await;
+            if published.is_none() || self.own_keys(&project) != Vec::from_iter(published) {
                 return false;
             }
         }
@@ -199,7 +204,14 @@ impl Rig {
         self.corner.get_raw(&format!("{FOLDER}/{project}")).await
     }
 
-    /// The published key of a project.
+    /// The published key of a project, if it has one.
+    pub async fn published(&self, project: &str) -> Option<String> {
+        let path = format!("{}/data/{}", self.corner.mount, Self::place(project));
+        let (_, answer) = self.corner.bao.any("GET", &path, Value::Null).await;
+        answer["data"]["data"]["api_key"].as_str().map(str::to_owned)
+    }
+
+    /// The published key of a project, which must have one.
     pub async fn key(&self, project: &str) -> String {
         self.secret(project).await["api_key"].as_str().unwrap().to_owned()
     }
@@ -221,9 +233,17 @@ impl Rig {
     /// The live keys of a project that the rotator made.
     pub fn own_keys(&self, project: &str) -> Vec<String> {
         let keys = self.emulator.live_keys(project).into_iter();
-        let ours = |notes: &Option<String>| {
-            notes.as_deref().is_some_and(|notes| notes.starts_with("exceptionless-rotator/1"))
-        };
-        keys.filter(|key| ours(&key.notes)).map(|key| key.id).collect()
+        keys.filter(is_own).map(|key| key.id).collect()
     }
+
+    /// The live keys of all projects that the rotator did not make. The emulator has one in each from the beginning.
+    pub fn peoples_keys(&self) -> Vec<String> {
+        let keys = self.projects().into_iter().flat_map(|project| self.emulator.live_keys(&project));
+        keys.filter(|key| !is_own(key)).map(|key| key.id).collect()
+    }
+}
+
+/// Whether the notes of a key say that the rotator made it.
+pub fn is_own(key: &Token) -> bool {
+    key.notes.as_deref().is_some_and(|notes| notes.starts_with("exceptionless-rotator/1 "))
 }

@@ -2,17 +2,18 @@
 //! chosen stays, as with any balancer that does not look into the stream.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
-use serde_json::Value;
+use reqwest::{Method, StatusCode};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{NODES, ask};
+use super::NODES;
+use crate::support::bao::ask;
 
 /// Which node gets a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +29,17 @@ pub struct Balancer {
     task: JoinHandle<()>,
 }
 
-static TURN: AtomicUsize = AtomicUsize::new(0);
-
 impl Balancer {
     pub async fn start(nodes: [SocketAddr; NODES], choice: Choice) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
+        let turn = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                let turn = Arc::clone(&turn);
                 tokio::spawn(async move {
                     let server = match choice {
-                        Choice::InTurn => next(nodes).await,
+                        Choice::InTurn => next(nodes, &turn).await,
                         Choice::Active => active(nodes).await,
                     };
                     if let Some(mut server) = server {
@@ -57,9 +58,9 @@ impl Drop for Balancer {
     }
 }
 
-async fn next(nodes: [SocketAddr; NODES]) -> Option<TcpStream> {
+async fn next(nodes: [SocketAddr; NODES], turn: &AtomicUsize) -> Option<TcpStream> {
     for _ in nodes {
-        let node = nodes[TURN.fetch_add(1, Ordering::Relaxed) % NODES];
+        let node = nodes[turn.fetch_add(1, Ordering::Relaxed) % NODES];
         if let Ok(Ok(stream)) = timeout(Duration::from_secs(1), TcpStream::connect(node)).await {
             return Some(stream);
         }
@@ -71,8 +72,9 @@ async fn active(nodes: [SocketAddr; NODES]) -> Option<TcpStream> {
     let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         for node in nodes {
-            let health = ask(node, Method::GET, "sys/health", None, Value::Null).await;
-            if health.is_some_and(|(status, _)| status == 200) {
+            let address = format!("http://{node}");
+            let health = ask(&address, Vec::new(), None, Method::GET, "sys/health", None).await;
+            if health.is_some_and(|(status, _)| status == StatusCode::OK) {
                 return TcpStream::connect(node).await.ok();
             }
         }
