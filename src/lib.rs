@@ -32,11 +32,16 @@
 //!   process                no core dump, no secret in a panic or in freed memory
 //! ```
 //!
-//! Follow a key: [`engine`]'s attempt mints it, checks to what it is bound, verifies that it works, and
-//! publishes it; [`plan::publication`] says what is written beside it; [`plan::retire`] says when it may
-//! die; and [`engine`]'s retirement, the one place that revokes a key whose time is over, asks that again
-//! with the secret read anew directly before the request. (A key that the server bound to something else than
-//! asked for never comes so far: the attempt that minted it revokes it at once.)
+//! Follow a key: [`engine`]'s attempt (`engine/attempt.rs`) mints it, checks to what it is bound, verifies that
+//! it works, and publishes it; [`plan::publication`] says what is written beside it; [`plan::retire`] says when
+//! it may die; and the one place that revokes it when its time is over is `engine/retire.rs`.
+//!
+//! That is safe because of what [`plan::retire::may_revoke`] asks directly before the request, of the secret as
+//! it was just read: it publishes another key than this one, which this pass has seen alive; it lists this one as
+//! retiring; and the overlap has passed since, judged by the earliest of three clocks, where `since` was dated by
+//! the latest. A crash or a lost race leaves one of these untrue, and then the key lives on until a later pass.
+//! (In the emergency that a person asks for, the overlap and the list are waived. A key that the server bound to
+//! something else than asked for never comes so far: nobody may adopt it, and its attempt revokes it at once.)
 //!
 //! # Invariants, most of them absences
 //!

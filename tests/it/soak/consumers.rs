@@ -4,7 +4,6 @@
 //! They have a role of their own, which may read and nothing else. A key reaches them through a file or through
 //! Vault, never through an argument or a variable.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -158,9 +157,4 @@ fn reader_settings(rig: &Rig, folder: &Path) -> Value {
         "secret_id_file": folder.join("secret-id"),
         "paths": rig.projects().iter().map(|project| Rig::place(project)).collect::<Vec<_>>(),
     })
-}
-
-/// Whether a text has one of the secrets in it. Keys and tokens are words.
-pub fn betrays(text: &str, secrets: &BTreeSet<String>) -> bool {
-    text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| secrets.contains(word))
 }
