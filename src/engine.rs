@@ -33,12 +33,12 @@ use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
 use crate::plan::{self, Asked, Plan, Step};
-use crate::vault::{Secret, VaultError, VaultStore};
+use crate::vault::{VaultError, VaultStore};
 
 use attempt::Attempt;
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
-pub use observe::Survey;
+pub use observe::{Others, Survey};
 
 /// Both servers, and what the operator wants of them.
 #[derive(Clone)]
@@ -148,10 +148,10 @@ impl Engine {
         stop: &CancellationToken,
         report: &mut PassReport,
     ) {
-        let Survey { plan: Plan { steps, vanished, wake_at }, secrets, blind, .. } = survey;
+        let Survey { plan: Plan { steps, vanished, wake_at }, others, blind, .. } = survey;
         (report.blind, report.wake_at) = (blind, wake_at);
-        let forbidden = permit::missing(self, &steps, &secrets).await;
-        report.projects = self.act(&steps, &secrets, forbidden, stop).await;
+        let forbidden = permit::missing(self, &steps).await;
+        report.projects = self.act(&steps, &others, forbidden, stop).await;
         let clocks = self.clocks();
         let written = report.projects.iter().filter_map(|project| project.outcome.written());
         let replaced = written.filter_map(|publication| plan::wake_after(publication, &clocks)).min();
@@ -166,27 +166,29 @@ impl Engine {
     async fn act(
         &self,
         steps: &[Step],
-        secrets: &HashMap<SecretPath, Secret>,
+        others: &Others,
         mut forbidden: HashMap<SecretPath, Failure>,
         stop: &CancellationToken,
     ) -> Vec<ProjectReport> {
         let active = steps.iter().filter(|step| step.acts()).count();
         self.progress.send_replace(Progress::executing(active));
-        let mut reports: Vec<(usize, ProjectReport)> = futures_util::stream::iter(steps.iter().enumerate())
+        let mut reports: Vec<(usize, ProjectReport)> = Vec::with_capacity(steps.len());
+        let mut acted = futures_util::stream::iter(steps.iter().enumerate())
             .map(|(index, step)| {
                 let place = step.observed.target.place.as_ref().ok();
                 let forbidden = place.and_then(|path| forbidden.remove(path));
                 async move {
-                    let (outcome, unstamped) = self.act_on(step, secrets, forbidden, stop).await;
+                    let (outcome, unstamped) = self.act_on(step, others, forbidden, stop).await;
                     if step.acts() {
                         self.progress.send_modify(|progress| progress.one_done(outcome.is_failure()));
                     }
                     (index, ProjectReport::new(step, outcome, unstamped))
                 }
             })
-            .buffer_unordered(self.concurrency)
-            .collect()
-            .await;
+            .buffer_unordered(self.concurrency);
+        while let Some(report) = acted.next().await {
+            reports.push(report);
+        }
         reports.sort_unstable_by_key(|(index, _)| *index);
         reports.into_iter().map(|(_, report)| report).collect()
     }
@@ -194,7 +196,7 @@ impl Engine {
     async fn act_on(
         &self,
         step: &Step,
-        secrets: &HashMap<SecretPath, Secret>,
+        others: &Others,
         forbidden: Option<Failure>,
         stop: &CancellationToken,
     ) -> (Outcome, Option<VaultError>) {
@@ -206,8 +208,7 @@ impl Engine {
         if !step.moved.is_empty() {
             event::project_moved(step);
         }
-        let place = step.observed.target.place.as_ref().ok();
-        let Some((path, secret)) = place.and_then(|path| Some((path, secrets.get(path)?))) else {
+        let (Ok(path), Some(sight)) = (&step.observed.target.place, step.observed.sight()) else {
             return (Outcome::Held, None);
         };
         if !step.acts() {
@@ -216,7 +217,7 @@ impl Engine {
         if stop.is_cancelled() {
             return (Outcome::NotBegun, None);
         }
-        let attempt = Attempt { engine: self, step, path, secret };
+        let attempt = Attempt { engine: self, step, path, secret: &sight.secret, others: others.get(path) };
         let work = async {
             let outcome = match forbidden {
                 Some(failure) => Outcome::Failed(failure),

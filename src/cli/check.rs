@@ -11,9 +11,8 @@ use crate::domain::policy::OnVanished;
 use crate::domain::secret::SecretState;
 use crate::engine::event::chain;
 use crate::engine::{Engine, Request, Survey};
-use crate::plan::Decision;
 use crate::plan::reason::Hold;
-use crate::vault::Secret;
+use crate::plan::{Decision, Step};
 
 use super::exit::{Exit, Failure};
 use super::table::{print, print_json};
@@ -152,9 +151,9 @@ async fn check_fleet(engine: &Engine, survey: &Survey, findings: &mut Findings) 
 }
 
 /// The rights that the passes to come will need, on the path of the first project that may be written.
-async fn check_rights(engine: &Engine, survey: &Survey, findings: &mut Findings) {
-    let example = survey.secrets.iter().find(|(_, secret)| writable(secret));
-    let Some((path, _)) = example else { return };
+async fn check_rights<'a>(engine: &Engine, survey: &'a Survey, findings: &mut Findings) {
+    let place = |step: &'a Step| step.observed.target.place.as_ref().ok().filter(|_| is_writable(step));
+    let Some(path) = survey.plan.steps.iter().find_map(place) else { return };
     let (data, metadata) = (engine.vault.data_path(path), engine.vault.metadata_path(path));
     let mut needed = BTreeMap::from([(data, vec!["create", "read", "update"]), (metadata, vec!["patch"])]);
     if engine.policy.on_vanished == OnVanished::Delete {
@@ -191,8 +190,9 @@ async fn check_rights(engine: &Engine, survey: &Survey, findings: &mut Findings)
     }
 }
 
-fn writable(secret: &Secret) -> bool {
-    matches!(secret.state, SecretState::Absent | SecretState::Ours(_) | SecretState::Unclaimed { .. })
+fn is_writable(step: &Step) -> bool {
+    let secret = step.observed.sight().map(|sight| &sight.secret);
+    matches!(secret, Some(SecretState::Absent | SecretState::Ours(_) | SecretState::Unclaimed { .. }))
 }
 
 fn check_budget(engine: &Engine, survey: &Survey, findings: &mut Findings) {

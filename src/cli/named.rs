@@ -18,7 +18,7 @@ impl Named {
         Self {
             project_id: project.id.to_string(),
             project: project.name.clone(),
-            organization: project.organization_name.clone(),
+            organization: project.organization_name.to_string(),
             path: path.map(ToString::to_string),
         }
     }

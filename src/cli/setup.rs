@@ -47,8 +47,8 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// The runtime. Two threads keep two slow connections from holding each other up; the work is waiting,
-/// not computing, so more would only cost memory.
+/// The runtime. One thread: the work is waiting, and what little is computed between two answers is less than it costs
+/// to wake a second thread for each of them.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
-    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(Builder::new_current_thread().enable_all().build()?)
 }

@@ -177,7 +177,7 @@ mod tests {
             id: ProjectId::parse("64f0c0ffee00000000000100").expect("an id"),
             name: name.to_owned(),
             organization_id: OrganizationId::parse("64f0c0ffee00000000000010").expect("an id"),
-            organization_name: "Acme & Söhne".to_owned(),
+            organization_name: "Acme & Söhne".into(),
         }
     }
 

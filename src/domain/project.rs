@@ -1,5 +1,7 @@
 //! A project as Exceptionless lists it.
 
+use std::sync::Arc;
+
 use super::ids::{OrganizationId, ProjectId};
 
 /// A project and the organization that it belongs to. Names can change and repeat; ids cannot.
@@ -12,7 +14,7 @@ pub struct Project {
     /// The id of its organization.
     pub organization_id: OrganizationId,
     /// The name of its organization.
-    pub organization_name: String,
+    pub organization_name: Arc<str>,
 }
 
 impl Project {

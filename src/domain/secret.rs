@@ -5,6 +5,7 @@
 //! damaged reads as absent, which makes the planner write it anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -50,7 +51,7 @@ pub struct Publication {
     /// The Exceptionless server, for readers that configure a client from the secret alone.
     pub server_url: String,
     /// The project, its names being those at the time of writing.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// The attempt that minted the key.
     pub rotation: RotationId,
     /// When it was decided.
@@ -83,7 +84,7 @@ impl Publication {
             ("project_id", project.id.to_string()),
             ("project_name", project.name.clone()),
             ("organization_id", project.organization_id.to_string()),
-            ("organization_name", project.organization_name.clone()),
+            ("organization_name", project.organization_name.to_string()),
             ("rotation_id", rotation.to_string()),
             ("rotated_at", time_text(*rotated_at)),
             ("overlap_seconds", overlap.as_secs().to_string()),
@@ -194,6 +195,19 @@ pub enum SecretState {
         /// The other instance.
         owner: Option<Owner>,
     },
+}
+
+impl SecretState {
+    /// The version for the next check-and-set.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Absent => 0,
+            Self::Ours(published) => published.version,
+            Self::Deleted { version, .. }
+            | Self::Unclaimed { version }
+            | Self::Foreign { version, .. } => *version,
+        }
+    }
 }
 
 fn time_text(time: DateTime<Utc>) -> String {

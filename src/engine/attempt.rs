@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::domain::clocks::Clocks;
@@ -24,7 +25,7 @@ use crate::plan::reason::Due;
 use crate::plan::target::Target;
 use crate::plan::world::OwnKey;
 use crate::plan::{Decision, Step};
-use crate::vault::{Kind as VaultKind, Secret, VaultError};
+use crate::vault::{Kind as VaultKind, Over, Secret, VaultError};
 
 use super::report::Outcome;
 use super::{Engine, event};
@@ -44,7 +45,9 @@ pub(super) struct Attempt<'a> {
     pub(super) engine: &'a Engine,
     pub(super) step: &'a Step,
     pub(super) path: &'a SecretPath,
-    pub(super) secret: &'a Secret,
+    /// What stood there, and what others have beside it.
+    pub(super) secret: &'a SecretState,
+    pub(super) others: Option<&'a Map<String, Value>>,
 }
 
 /// Why an attempt ended without a publication.
@@ -302,13 +305,15 @@ impl Attempt<'_> {
     async fn write(&self, publication: Publication, deadline: Instant) -> Result<Outcome, Failure> {
         let renewed = self.step.decision == Decision::Enrol;
         let done = |publication, version| {
+            let publication = Box::new(publication);
             if renewed {
                 Outcome::Enrolled(publication, version)
             } else {
                 Outcome::Published(publication, version)
             }
         };
-        let error = match self.engine.vault.publish(self.path, &publication, self.secret, deadline).await {
+        let over = Over { version: self.secret.version(), others: self.others };
+        let error = match self.engine.vault.publish(self.path, &publication, over, deadline).await {
             Ok(version) => return Ok(done(publication, version)),
             Err(error) => error,
         };
@@ -338,7 +343,7 @@ impl Attempt<'_> {
 
     /// Whether the metadata, as it was read, already says what it shall say.
     fn is_stamped(&self) -> bool {
-        match &self.secret.state {
+        match self.secret {
             SecretState::Ours(published) => published.stamped,
             SecretState::Absent
             | SecretState::Deleted { .. }

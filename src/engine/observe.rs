@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 
 use crate::domain::ids::ProjectId;
 use crate::domain::key::ApiKey;
-use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::domain::secret::SecretState;
@@ -24,26 +24,28 @@ use crate::plan::reason::Due;
 use crate::plan::target::{Target, targets};
 use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use crate::plan::{self, Plan};
-use crate::vault::Secret;
 
 use super::report::Progress;
 use super::{Engine, PassError, Request, event};
-use listings::{list_keys, list_projects};
+use listings::{list_keys, list_projects, marker};
 use secrets::{Read, find_strays, read_secrets};
+
+/// The fields of other owners, by the path of the secret.
+pub type Others = HashMap<SecretPath, Map<String, Value>>;
 
 /// What was seen and decided, before anything is done.
 #[derive(Debug)]
 pub struct Survey {
     /// The decisions.
     pub plan: Plan,
-    /// The secrets as they were read, by path: what a check-and-set is set against.
-    pub secrets: HashMap<SecretPath, Secret>,
+    /// The fields of other owners in secrets that they share with us.
+    pub others: Others,
     /// What could not be seen.
     pub blind: Vec<String>,
     /// How many projects exist, selected or not.
     pub projects: usize,
     /// How many keys were listed.
-    pub keys: usize,
+    pub keys: u64,
 }
 
 /// Observes and plans.
@@ -72,7 +74,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     }
 
     engine.progress.send_replace(Progress::reading(targets.len()));
-    let (mut reads, secrets) = read_secrets(engine, &targets, &suspended).await?;
+    let (mut reads, others) = read_secrets(engine, &targets, &suspended).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_empty() && blind.is_empty();
     let existing = whole.then(|| existing_ids.clone());
@@ -93,7 +95,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let strays = strays.map(|secrets| Strays { secrets, existing });
     let world = World { clocks: engine.clocks(), projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
-    Ok(Survey { plan, secrets, blind: blind.0, projects: existing_ids.len(), keys })
+    Ok(Survey { plan, others, blind: blind.0, projects: existing_ids.len(), keys })
 }
 
 /// What could not be seen, each logged as it is found.
@@ -126,8 +128,9 @@ async fn observe(
             match published_key(engine, &target, &secret, &listed, latest).await {
                 Err(problem) => State::Unseen(problem),
                 Ok(published) => {
-                    let keys =
+                    let mut keys: Vec<OwnKey> =
                         listed.into_iter().filter_map(|key| own_key(&engine.policy, key, latest)).collect();
+                    keys.shrink_to_fit();
                     State::Seen(Sight { secret, published, keys })
                 }
             }
@@ -184,9 +187,9 @@ fn is_enabled(key: &ListedKey, latest: DateTime<Utc>) -> bool {
 
 /// A key that our marker and our instance make ours.
 fn own_key(policy: &Policy, listed: ListedKey, latest: DateTime<Utc>) -> Option<OwnKey> {
-    let marker = Marker::parse(listed.notes.as_deref()?)?;
+    let marker = marker(policy, &listed)?;
     // A key that Exceptionless cannot have made, with notes that somebody copied, is not ours either.
-    if marker.instance != policy.instance || !ExceptionlessClient::is_deletable(&listed.key) {
+    if !ExceptionlessClient::is_deletable(&listed.key) {
         return None;
     }
     let enabled = is_enabled(&listed, latest);

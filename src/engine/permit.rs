@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::plan::Step;
-use crate::vault::Secret;
 
 use super::Engine;
 use super::report::Failure;
@@ -19,14 +18,13 @@ const PATHS_A_QUESTION: usize = 200;
 pub(super) async fn missing(
     engine: &Engine,
     steps: &[Step],
-    secrets: &HashMap<SecretPath, Secret>,
 ) -> HashMap<SecretPath, Failure> {
     let places: BTreeMap<String, (&SecretPath, &'static str)> = steps
         .iter()
         .filter(|step| step.publishes())
         .filter_map(|step| {
             let path = step.observed.target.place.as_ref().ok()?;
-            let needed = match secrets.get(path)?.state {
+            let needed = match step.observed.sight()?.secret {
                 SecretState::Absent => "create",
                 _ => "update",
             };

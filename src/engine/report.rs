@@ -1,5 +1,6 @@
 //! What a pass did.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -51,7 +52,7 @@ pub struct PassReport {
 #[derive(Debug)]
 pub struct ProjectReport {
     /// The project.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// Its path, if it has one.
     pub path: Option<SecretPath>,
     /// What was decided.
@@ -66,9 +67,9 @@ pub struct ProjectReport {
 #[derive(Debug)]
 pub enum Outcome {
     /// A fresh key stands in this version of the secret.
-    Published(Publication, u64),
+    Published(Box<Publication>, u64),
     /// The same key, with more keys listed for retirement.
-    Enrolled(Publication, u64),
+    Enrolled(Box<Publication>, u64),
     /// Nothing was to be published.
     Held,
     /// Another rotator was faster; its key is published.
@@ -132,7 +133,7 @@ impl ProjectReport {
     pub(super) fn new(step: &Step, outcome: Outcome, unstamped: Option<VaultError>) -> Self {
         let target = &step.observed.target;
         Self {
-            project: target.project.clone(),
+            project: Arc::clone(&target.project),
             path: target.place.as_ref().ok().cloned(),
             decision: step.decision.clone(),
             outcome,

@@ -92,21 +92,24 @@ impl ExceptionlessClient {
         }
     }
 
-    /// `GET organizations/{id}/tokens`: the keys of all projects, and those of the organization itself.
-    pub async fn organization_keys(&self, id: &OrganizationId) -> Result<KeyListing, ExceptionlessError> {
+    /// `GET organizations/{id}/tokens`: of the keys of all projects, and those of the organization itself, the ones
+    /// to keep. An organization can have thousands, and each that is dropped at once takes no memory.
+    pub async fn organization_keys(
+        &self,
+        id: &OrganizationId,
+        keep: impl Fn(&ListedKey) -> bool,
+    ) -> Result<KeyListing, ExceptionlessError> {
         let operation = Operation::OrganizationKeys(id.clone());
-        self.keys(operation, &format!("organizations/{id}/tokens")).await
+        self.keys(operation, &format!("organizations/{id}/tokens"), keep).await
     }
 
     /// `GET projects/{id}/tokens`: the keys of one project. The server adds keys of the organization that
     /// merely default to the project; they are left out.
     pub async fn project_keys(&self, id: &ProjectId) -> Result<Vec<ListedKey>, ExceptionlessError> {
         let operation = Operation::ProjectKeys(id.clone());
-        match self.keys(operation.clone(), &format!("projects/{id}/tokens")).await? {
-            KeyListing::Complete(mut keys) => {
-                keys.retain(|key| key.project_id.as_ref() == Some(id));
-                Ok(keys)
-            }
+        let keep = |key: &ListedKey| key.project_id.as_ref() == Some(id);
+        match self.keys(operation.clone(), &format!("projects/{id}/tokens"), keep).await? {
+            KeyListing::Complete { keys, .. } => Ok(keys),
             KeyListing::TooMany { count } => Err(ExceptionlessError::TooMany { operation, count }),
         }
     }
@@ -216,7 +219,12 @@ impl ExceptionlessClient {
         self.session.door.gate.refused()
     }
 
-    async fn keys(&self, operation: Operation, path: &str) -> Result<KeyListing, ExceptionlessError> {
+    async fn keys(
+        &self,
+        operation: Operation,
+        path: &str,
+        keep: impl Fn(&ListedKey) -> bool,
+    ) -> Result<KeyListing, ExceptionlessError> {
         let mut listing = Listing::new();
         loop {
             let mut call = Call::get(operation.clone(), path);
@@ -224,7 +232,7 @@ impl ExceptionlessClient {
             let page = answer.json::<Vec<wire::ViewToken<'_>>>().and_then(|page| {
                 page.into_iter().map(|token| token.listed().map(|key| (token.id, key))).collect()
             });
-            let page: Vec<_> = self.read(&call, page)?;
+            let mut page: Vec<_> = self.read(&call, page)?;
             let foreign = page.iter().filter(|(_, key)| key.is_none()).count();
             if foreign > 0 {
                 tracing::debug!(
@@ -234,9 +242,13 @@ impl ExceptionlessClient {
                     "tokens whose ids cannot be keys of ours were left out"
                 );
             }
+            page.iter_mut().for_each(|(_, key)| *key = key.take().filter(&keep));
             match listing.take(page, announced) {
                 Step::Continue => {}
-                Step::Complete => return Ok(KeyListing::Complete(listing.into_items())),
+                Step::Complete => {
+                    let count = listing.seen();
+                    return Ok(KeyListing::Complete { keys: listing.into_items(), count });
+                }
                 Step::Incomplete => return Err(incomplete(call, &listing)),
                 Step::TooMany => return Ok(KeyListing::TooMany { count: announced }),
             }

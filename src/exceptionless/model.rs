@@ -1,5 +1,7 @@
 //! What Exceptionless answers, in the words of the rotator.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{OrganizationId, ProjectId};
@@ -22,7 +24,7 @@ pub struct Organization {
     /// Its id.
     pub id: OrganizationId,
     /// Its name, as people see it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether the server has suspended it, and with it all its keys.
     pub is_suspended: bool,
 }
@@ -30,8 +32,13 @@ pub struct Organization {
 /// The keys of an organization, as far as they can be listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyListing {
-    /// All of them.
-    Complete(Vec<ListedKey>),
+    /// All of them were seen.
+    Complete {
+        /// The ones to keep.
+        keys: Vec<ListedKey>,
+        /// How many there are.
+        count: u64,
+    },
     /// More than one listing can reach: they must be listed project by project.
     TooMany {
         /// How many there are.

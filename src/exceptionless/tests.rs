@@ -109,7 +109,7 @@ async fn too_many_keys_are_known_after_one_page_and_a_short_listing_is_an_error(
     })
     .await;
     let client = client(&server, basic());
-    let keys = client.organization_keys(&organization()).await.expect("an answer");
+    let keys = client.organization_keys(&organization(), |_| true).await.expect("an answer");
     assert_eq!(keys, KeyListing::TooMany { count: 9_901 });
     assert_eq!(server.targets().len(), 1);
     let error = client.project_keys(&project()).await.expect_err("one is missing");
@@ -138,7 +138,7 @@ async fn an_answer_that_is_not_the_apis_names_the_route_and_nothing_of_the_body(
     let server = Server::start(move |_: &Arrival, before| bodies[before].clone()).await;
     let client = client(&server, basic());
     for problem in ["a web page", "broken JSON", "unexpected JSON", "no X-Result-Count header"] {
-        let error = client.organization_keys(&organization()).await.expect_err("unreadable");
+        let error = client.organization_keys(&organization(), |_| true).await.expect_err("unreadable");
         let text = told(&error);
         assert!(text.contains(problem) && text.contains("GET /api/v2/organizations/{id}/tokens"), "{text}");
     }

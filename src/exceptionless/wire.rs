@@ -4,6 +4,7 @@
 //! repeated. Ids are borrowed from the body, which is wiped: the id of a token is the key.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use secrecy::SecretString;
@@ -130,7 +131,7 @@ impl CurrentUser {
 impl ViewOrganization {
     pub(super) fn read(self) -> Result<Organization, Unreadable> {
         let id = organization(&self.id)?;
-        Ok(Organization { id, name: printable(&self.name), is_suspended: self.is_suspended })
+        Ok(Organization { id, name: printable(&self.name).into(), is_suspended: self.is_suspended })
     }
 }
 
@@ -138,7 +139,7 @@ impl ViewProject {
     pub(super) fn read(self, of: &Organization) -> Result<Project, Unreadable> {
         let id = ProjectId::parse(&self.id).map_err(|_| Unreadable::Value { field: "project id" })?;
         let name = printable(&self.name);
-        Ok(Project { id, name, organization_id: of.id.clone(), organization_name: of.name.clone() })
+        Ok(Project { id, name, organization_id: of.id.clone(), organization_name: Arc::clone(&of.name) })
     }
 }
 

@@ -120,7 +120,7 @@ fn project() -> Project {
         id: ProjectId::parse("64f0c0ffee00000000000001").unwrap(),
         name: "Checkout".to_owned(),
         organization_id: OrganizationId::parse("64f0c0ffee00000000000002").unwrap(),
-        organization_name: "Acme".to_owned(),
+        organization_name: "Acme".into(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a publication says.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::clocks::Clocks;
@@ -91,7 +93,7 @@ fn secret(
         instance: policy.instance.clone(),
         api_key: key.clone(),
         server_url: policy.server_url.clone(),
-        project: target.project.clone(),
+        project: Arc::clone(&target.project),
         rotation,
         rotated_at,
         next_rotation_at,

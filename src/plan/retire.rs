@@ -38,7 +38,10 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
         let pinned = elsewhere.is_none_or(|keys| keys.contains(&key.fingerprint));
         (!published.publishes(&key.key)).then(|| Waiting { key: key.clone(), since, deadline, pinned })
     };
-    sight.keys.iter().filter_map(listed).collect()
+    let mut waiting: Vec<_> = sight.keys.iter().filter_map(listed).collect();
+    // Mostly one key, and one such list for each project.
+    waiting.shrink_to_fit();
+    waiting
 }
 
 /// The keys whose time has come, as far as the pass has seen: what to ask the licence for.

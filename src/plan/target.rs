@@ -13,7 +13,7 @@ use super::reason::Conflict;
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The project.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// Its rule, shared with all projects that have the same one.
     pub rule: Arc<Rule>,
     /// Where its secret lives, or why it cannot have a place.
@@ -32,7 +32,7 @@ pub fn targets(policy: &Policy, projects: Vec<Project>) -> Vec<Target> {
             let rule =
                 Arc::clone(rules.entry(std::ptr::from_ref(rule)).or_insert_with(|| Arc::new(rule.clone())));
             let place = rule.path.path_for(&project).map_err(|error| Conflict::NoPath(error.to_string()));
-            Target { project, rule, place }
+            Target { project: Arc::new(project), rule, place }
         })
         .collect();
 

@@ -69,7 +69,7 @@ fn project(id: &str, name: &str) -> Project {
         id: ProjectId::parse(id).unwrap(),
         name: name.to_owned(),
         organization_id: OrganizationId::parse("org").unwrap(),
-        organization_name: "Acme".to_owned(),
+        organization_name: "Acme".into(),
     }
 }
 

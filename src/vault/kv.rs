@@ -15,7 +15,7 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::secret::Secret;
+use super::secret::{Over, Secret};
 use super::transport::{Answer, Call, ambiguous};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::Publication;
@@ -61,11 +61,12 @@ impl VaultStore {
         &self,
         path: &SecretPath,
         publication: &Publication,
-        over: &Secret,
+        over: impl Into<Over<'_>>,
         deadline: Instant,
     ) -> Result<u64, VaultError> {
-        let data = self.layout().data(publication, &over.others);
-        self.write(path, data, over.version(), Some(deadline)).await
+        let over = over.into();
+        let data = self.layout().data(publication, over.others);
+        self.write(path, data, over.version, Some(deadline)).await
     }
 
     /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, and removes the mark of
@@ -80,22 +81,17 @@ impl VaultStore {
         self.patch_metadata(path, self.layout().obituary(at)).await
     }
 
-    /// Since when the project is marked as gone, as [`mark_vanished`](Self::mark_vanished) wrote it.
-    pub fn vanished_at<'a>(&self, secret: &'a Secret) -> Option<&'a str> {
-        self.layout().vanished_at(secret)
-    }
-
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and
     /// a later one stays. From a secret that others share, only our fields are removed.
     pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
         if self.layout().is_shared() && !seen.others.is_empty() {
             let data = Value::Object(seen.others.clone());
-            return self.write(path, data, seen.version(), None).await.map(drop);
+            return self.write(path, data, seen.state.version(), None).await.map(drop);
         }
         let request = DeleteSecretVersionsRequest {
             mount: self.mount(),
             path: path.to_string(),
-            versions: vec![seen.version()],
+            versions: vec![seen.state.version()],
         };
         let attempt = self.attempt(Operation::Withdraw, "delete", path.as_str());
         let call = self.transport().prepare(attempt, &request)?;

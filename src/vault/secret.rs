@@ -1,6 +1,6 @@
 //! What a secret says, and what it shall say: between Vault's JSON and the domain.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -20,8 +20,8 @@ const VANISHED_AT: &str = "vanished_at";
 pub struct Secret {
     /// What it means to us.
     pub state: SecretState,
-    /// The `custom_metadata` as it was read, whoever wrote it.
-    pub custom_metadata: BTreeMap<String, String>,
+    /// Since when its project is marked as gone, as [`mark_vanished`](super::VaultStore::mark_vanished) wrote it.
+    pub vanished_at: Option<String>,
     /// The fields of other owners, which a merge keeps. Empty when the secret is ours alone.
     pub others: Map<String, Value>,
 }
@@ -29,10 +29,10 @@ pub struct Secret {
 /// The values of others may be secret too.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state, custom_metadata, others } = self;
+        let Self { state, vanished_at, others } = self;
         f.debug_struct("Secret")
             .field("state", state)
-            .field("custom_metadata", &custom_metadata.keys())
+            .field("vanished_at", vanished_at)
             .field("others", &others.len())
             .finish()
     }
@@ -41,18 +41,22 @@ impl fmt::Debug for Secret {
 impl Secret {
     /// Nothing at all.
     pub fn absent() -> Self {
-        Self { state: SecretState::Absent, custom_metadata: BTreeMap::new(), others: Map::new() }
+        Self { state: SecretState::Absent, vanished_at: None, others: Map::new() }
     }
+}
 
-    /// The version for the next check-and-set.
-    pub fn version(&self) -> u64 {
-        match &self.state {
-            SecretState::Absent => 0,
-            SecretState::Ours(published) => published.version,
-            SecretState::Deleted { version, .. }
-            | SecretState::Unclaimed { version }
-            | SecretState::Foreign { version, .. } => *version,
-        }
+/// What a publication is written over.
+#[derive(Clone, Copy)]
+pub struct Over<'a> {
+    /// The version for the check-and-set.
+    pub version: u64,
+    /// The fields of other owners, if there are any to keep.
+    pub others: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> From<&'a Secret> for Over<'a> {
+    fn from(read: &'a Secret) -> Self {
+        Self { version: read.state.version(), others: Some(&read.others) }
     }
 }
 
@@ -81,19 +85,24 @@ impl Layout {
     /// Reads a version of a secret.
     pub(super) fn interpret(&self, response: ReadSecretResponse) -> Secret {
         let ReadSecretResponse { data, metadata } = response;
-        let custom_metadata: BTreeMap<_, _> =
-            metadata.custom_metadata.unwrap_or_default().into_iter().collect();
-        let stamp = custom_metadata.get(&self.name(MANAGED_BY)).and_then(|mark| Owner::parse(mark));
-        let gone = custom_metadata.contains_key(&self.name(VANISHED_AT));
+        let mut marks = metadata.custom_metadata.unwrap_or_default();
+        let stamp = marks.get(&self.name(MANAGED_BY)).and_then(|mark| Owner::parse(mark));
+        let vanished_at = marks.remove(&self.name(VANISHED_AT));
         let version = metadata.version;
         let written_at = self.written_at(&metadata.created_time);
         let Value::Object(mut fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, custom_metadata, others: Map::new() };
+            return Secret { state, vanished_at, others: Map::new() };
         };
-        let state = self.state(version, written_at, &fields, stamp, gone);
-        fields.retain(|name, _| self.shared && !self.is_ours(name));
-        Secret { state, custom_metadata, others: fields }
+        let state = self.state(version, written_at, &fields, stamp, vanished_at.is_some());
+        let others = if self.shared {
+            fields.retain(|name, _| !self.is_ours(name));
+            fields
+        } else {
+            // Not the emptied one: it would keep its memory.
+            Map::new()
+        };
+        Secret { state, vanished_at, others }
     }
 
     fn state(
@@ -127,8 +136,8 @@ impl Layout {
     }
 
     /// The data that publishes: our fields, and what others have beside them.
-    pub(super) fn data(&self, publication: &Publication, others: &Map<String, Value>) -> Value {
-        let mut data = if self.shared { others.clone() } else { Map::new() };
+    pub(super) fn data(&self, publication: &Publication, others: Option<&Map<String, Value>>) -> Value {
+        let mut data = others.filter(|_| self.shared).cloned().unwrap_or_default();
         for (name, value) in publication.fields() {
             data.insert(self.name(name), Value::String(value));
         }
@@ -143,11 +152,6 @@ impl Layout {
     /// The `custom_metadata` of a secret whose project is gone.
     pub(super) fn obituary(&self, at: String) -> HashMap<String, Option<String>> {
         [(self.name(MANAGED_BY), Some(self.owner.to_string())), (self.name(VANISHED_AT), Some(at))].into()
-    }
-
-    /// Since when the project is marked as gone.
-    pub(super) fn vanished_at<'a>(&self, secret: &'a Secret) -> Option<&'a str> {
-        secret.custom_metadata.get(&self.name(VANISHED_AT)).map(String::as_str)
     }
 
     fn name(&self, name: &str) -> String {

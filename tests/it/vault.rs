@@ -1,5 +1,6 @@
 //! The Vault store against a real OpenBao.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -31,12 +32,12 @@ fn publication(instance: Instance) -> Publication {
         instance,
         api_key: ApiKey::parse(KEY).unwrap(),
         server_url: "https://api.exceptionless.com".to_owned(),
-        project: Project {
+        project: Arc::new(Project {
             id: ProjectId::parse("64f0c0ffee00000000000100").unwrap(),
             name: "Checkout".to_owned(),
             organization_id: OrganizationId::parse("64f0c0ffee00000000000010").unwrap(),
-            organization_name: "Acme".to_owned(),
-        },
+            organization_name: "Acme".into(),
+        }),
         rotation: RotationId::fresh(rotated_at),
         rotated_at,
         next_rotation_at: None,

@@ -56,7 +56,7 @@ fn project(name: String, organization_name: String) -> Project {
         id: ProjectId::parse("64f0c0ffee00000000000100").unwrap(),
         name,
         organization_id: OrganizationId::parse("64f0c0ffee00000000000010").unwrap(),
-        organization_name,
+        organization_name: organization_name.into(),
     }
 }
 

@@ -6,7 +6,10 @@ use std::collections::{HashMap, HashSet};
 use futures_util::StreamExt;
 
 use crate::domain::ids::{OrganizationId, ProjectId};
+use crate::domain::marker::Marker;
+use crate::domain::policy::Policy;
 use crate::domain::project::Project;
+use crate::domain::secret::SecretState;
 use crate::exceptionless::{ErrorKind, ExceptionlessError, KeyListing, ListedKey, Organization};
 use crate::plan::target::Target;
 
@@ -68,7 +71,7 @@ fn unless_all_failed<K, T>(mut listings: Listings<K, T>) -> Result<Listings<K, T
 pub(super) struct ListedKeys {
     by_project: HashMap<ProjectId, Vec<ListedKey>>,
     failed: HashMap<ProjectId, String>,
-    pub(super) count: usize,
+    pub(super) count: u64,
 }
 
 impl ListedKeys {
@@ -80,7 +83,6 @@ impl ListedKeys {
     }
 
     fn add(&mut self, keys: Vec<ListedKey>) {
-        self.count += keys.len();
         for key in keys {
             if let Some(project) = &key.project_id {
                 self.by_project.entry(project.clone()).or_default().push(key);
@@ -102,7 +104,8 @@ pub(super) async fn list_keys(
     }
     let listings: Vec<_> = futures_util::stream::iter(awake)
         .map(|(organization, projects)| async move {
-            let listing = engine.exceptionless.organization_keys(&organization).await;
+            let keep = |key: &ListedKey| matters(&engine.policy, reads, key);
+            let listing = engine.exceptionless.organization_keys(&organization, keep).await;
             (projects, listing)
         })
         .buffer_unordered(LISTINGS_AT_ONCE)
@@ -112,7 +115,10 @@ pub(super) async fn list_keys(
     let mut crowded = Vec::new();
     for (projects, listing) in unless_all_failed(listings)? {
         match listing {
-            Ok(KeyListing::Complete(keys)) => listed.add(keys),
+            Ok(KeyListing::Complete { keys, count }) => {
+                listed.count += count;
+                listed.add(keys);
+            }
             Ok(KeyListing::TooMany { .. }) => crowded.extend(projects),
             Err(error) => {
                 let problem =
@@ -125,6 +131,22 @@ pub(super) async fn list_keys(
     Ok(listed)
 }
 
+/// Whether the plan will ask about a key: if it is ours, or published. The others, people's, are many and none of
+/// our business.
+fn matters(policy: &Policy, reads: &HashMap<ProjectId, Read>, key: &ListedKey) -> bool {
+    let Some(Read::Secret(secret)) = key.project_id.as_ref().and_then(|project| reads.get(project)) else {
+        return false;
+    };
+    let is_published = matches!(secret, SecretState::Ours(published) if published.publishes(&key.key));
+    is_published || marker(policy, key).is_some()
+}
+
+/// The marker in a key's notes, if it is one of this instance.
+pub(super) fn marker(policy: &Policy, key: &ListedKey) -> Option<Marker> {
+    let marker = Marker::parse(key.notes.as_deref()?)?;
+    (marker.instance == policy.instance).then_some(marker)
+}
+
 /// Lists the keys of each project in turn, where an organization has more than one listing can reach.
 async fn list_one_by_one(engine: &Engine, projects: Vec<ProjectId>, listed: &mut ListedKeys) {
     let mut listings = futures_util::stream::iter(projects)
@@ -135,7 +157,10 @@ async fn list_one_by_one(engine: &Engine, projects: Vec<ProjectId>, listed: &mut
         .buffer_unordered(LISTINGS_AT_ONCE);
     while let Some((project, listing)) = listings.next().await {
         match listing {
-            Ok(keys) => listed.add(keys),
+            Ok(keys) => {
+                listed.count += keys.len() as u64;
+                listed.add(keys);
+            }
             Err(error) => {
                 let problem = format!("its keys could not be listed: {}", event::chain(&error));
                 listed.failed.insert(project, problem);

@@ -15,7 +15,7 @@ use crate::plan::target::Target;
 use crate::plan::world::Stray;
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
-use super::{Blind, Engine, PassError, event};
+use super::{Blind, Engine, Others, PassError, event};
 
 /// How the reading of a project's secret ended.
 pub(super) enum Read {
@@ -31,7 +31,7 @@ pub(super) async fn read_secrets(
     engine: &Engine,
     targets: &[Target],
     suspended: &HashSet<OrganizationId>,
-) -> Result<(HashMap<ProjectId, Read>, HashMap<SecretPath, Secret>), PassError> {
+) -> Result<(HashMap<ProjectId, Read>, Others), PassError> {
     let lost_in_a_row = AtomicUsize::new(0);
     let first_error = OnceLock::new();
     let read = |target: &'_ Target| {
@@ -47,7 +47,8 @@ pub(super) async fn read_secrets(
             let outcome = match engine.vault.read(&path).await {
                 Ok(secret) => {
                     lost_in_a_row.store(0, Ordering::Relaxed);
-                    (id, Read::Secret(secret.state.clone()), Some((path, secret)))
+                    let Secret { state, others, .. } = secret;
+                    (id, Read::Secret(state), (!others.is_empty()).then_some((path, others)))
                 }
                 Err(error) => {
                     let lost = error.kind() == VaultKind::Unreachable;
@@ -59,7 +60,8 @@ pub(super) async fn read_secrets(
                     (id, Read::Failed(problem), None)
                 }
             };
-            engine.progress.send_modify(|progress| progress.one_done(outcome.2.is_none()));
+            let failed = matches!(outcome.1, Read::Failed(_));
+            engine.progress.send_modify(|progress| progress.one_done(failed));
             Ok(outcome)
         }
     };
@@ -70,18 +72,18 @@ pub(super) async fn read_secrets(
         .await?;
     let awake = read.iter().any(|(_, outcome, _)| !matches!(outcome, Read::Suspended));
     if awake
-        && read.iter().all(|(.., secret)| secret.is_none())
+        && !read.iter().any(|(_, outcome, _)| matches!(outcome, Read::Secret(_)))
         && let Some(error) = first_error.into_inner()
     {
         return Err(PassError::Vault(error));
     }
     let mut reads = HashMap::with_capacity(read.len());
-    let mut secrets = HashMap::with_capacity(read.len());
-    for (id, outcome, secret) in read {
+    let mut others = Others::new();
+    for (id, outcome, fields) in read {
         reads.insert(id, outcome);
-        secrets.extend(secret);
+        others.extend(fields);
     }
-    Ok((reads, secrets))
+    Ok((reads, others))
 }
 
 fn unread(path: &SecretPath, error: &VaultError) -> String {
@@ -116,7 +118,7 @@ pub(super) async fn find_strays(
         for (path, read) in reads {
             match read {
                 Ok(secret) => {
-                    strays.extend(stray(engine, path, &secret).map(|stray| (stray.path.clone(), stray)))
+                    strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray)))
                 }
                 Err(error) if error.kind() == VaultKind::NotPermitted => {}
                 Err(error) => {
@@ -129,11 +131,11 @@ pub(super) async fn find_strays(
     Some(strays.into_values().collect())
 }
 
-fn stray(engine: &Engine, path: SecretPath, secret: &Secret) -> Option<Stray> {
+fn stray(path: SecretPath, secret: &Secret) -> Option<Stray> {
     let SecretState::Ours(published) = &secret.state else { return None };
     let project_id = published.project_id.clone()?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
-    Some(Stray { path, project_id, key, marked: engine.vault.vanished_at(secret).is_some() })
+    Some(Stray { path, project_id, key, marked: secret.vanished_at.is_some() })
 }
 
 fn rules(policy: &Policy) -> impl Iterator<Item = &Rule> {

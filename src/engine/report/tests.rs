@@ -6,8 +6,8 @@ use crate::domain::key::ApiKey;
 use crate::domain::retiring::Retiring;
 use crate::plan::reason::Conflict;
 
-fn publication() -> Publication {
-    Publication {
+fn publication() -> Box<Publication> {
+    Box::new(Publication {
         api_key: ApiKey::parse("K1").expect("a key"),
         server_url: "https://api.exceptionless.com".to_owned(),
         project: project(),
@@ -17,16 +17,16 @@ fn publication() -> Publication {
         overlap: Duration::from_secs(3600),
         retiring: Retiring::default(),
         instance: Instance::parse("default").expect("a name"),
-    }
+    })
 }
 
-fn project() -> Project {
-    Project {
+fn project() -> Arc<Project> {
+    Arc::new(Project {
         id: ProjectId::parse("p1").expect("an id"),
         name: "Checkout".to_owned(),
         organization_id: OrganizationId::parse("o1").expect("an id"),
-        organization_name: "Acme".to_owned(),
-    }
+        organization_name: "Acme".into(),
+    })
 }
 
 fn one(outcome: Outcome) -> ProjectReport {

@@ -37,7 +37,7 @@ fn page(key: &str) -> String {
 
 fn organization() -> Organization {
     let id = OrganizationId::parse(ORGANIZATION).unwrap();
-    Organization { id, name: "Acme".to_owned(), is_suspended: false }
+    Organization { id, name: "Acme".into(), is_suspended: false }
 }
 
 fn is_printable(text: &str) -> bool {

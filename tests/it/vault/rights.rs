@@ -79,6 +79,6 @@ async fn a_namespace_has_its_own_mounts_and_tokens() {
     let store = VaultStore::new(&settings, instance()).unwrap();
     store.preflight().await.unwrap();
     store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap();
-    assert_eq!(store.read(&path("a")).await.unwrap().version(), 1);
+    assert_eq!(store.read(&path("a")).await.unwrap().state.version(), 1);
     assert!(!store.health().await.unwrap().sealed);
 }
