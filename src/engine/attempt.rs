@@ -279,10 +279,8 @@ impl Attempt<'_> {
     fn refuse_old(&self, minted: &Minted) -> Result<(), Failure> {
         let age = self.target().rule.enrol_age();
         let now = self.engine.exceptionless.server_time();
-        let too_old = |(now, created): (DateTime<Utc>, DateTime<Utc>)| {
-            TimeDelta::from_std(age).is_ok_and(|age| now - created > age)
-        };
-        if now.zip(minted.created).is_some_and(too_old) { Err(Failure::TooSlow(age)) } else { Ok(()) }
+        let taken = now.zip(minted.created).and_then(|(now, created)| (now - created).to_std().ok());
+        if taken.is_some_and(|taken| taken > age) { Err(Failure::TooSlow(age)) } else { Ok(()) }
     }
 
     /// The clocks that date a publication, and the end of the time that its `since` allows for. The time

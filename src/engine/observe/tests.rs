@@ -48,8 +48,6 @@ fn a_published_key_is_alive_if_it_is_listed_and_enabled_and_outlives_the_overlap
     ] {
         assert_eq!(as_listed(found.as_ref(), HOUR, at(0)), expected, "{found:?}");
     }
-    let expiring = expiring(3601);
-    assert_eq!(as_listed(Some(&expiring), Duration::MAX, at(0)), PublishedKey::Dead(Due::KeyExpiring));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind, Relay, Settings};
 use serde_json::{Value, json};
 
@@ -125,19 +125,28 @@ async fn a_key_that_exceptionless_does_not_find_and_that_works_is_not_called_rev
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_published_key_that_the_pass_has_not_seen_alive_none_is_revoked() {
-    let (rig, first, mut secret) = a_key_that_is_due().await;
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
     let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.key(&project).await;
+    rig.json(&["rotate", "--all"]).await;
     let listing = "organizations/{id}/tokens";
     rig.emulator.reset_requests();
-    rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(1)));
+    rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(5)));
     let person = async {
         rig.emulator.until_called("GET", listing, 1).await;
+        let mut secret = rig.secret(&project).await;
         secret["api_key"] = json!("a-key-that-never-worked-anywhere-at-all");
-        rig.corner.put_raw(&Rig::place(&project), secret.clone()).await;
+        rig.corner.put_raw(&Rig::place(&project), secret).await;
     };
     let (ended, ()) = tokio::join!(rotate(&rig, &[]), person);
+    let end = Utc::now();
     assert_eq!((ended.code, &ended.document()["retired"]), (0, &json!(0)), "{ended:?}");
     assert!(rig.emulator.authenticates(&first));
+    let status = rig.json(&["status"]).await;
+    let over = status["projects"][0]["retiring"][0]["revoked_after"].as_str().unwrap();
+    assert!(over.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(1) < end, "too early for this test");
 }
 
 #[tokio::test(flavor = "multi_thread")]

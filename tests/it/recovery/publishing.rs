@@ -195,7 +195,7 @@ async fn an_enrolment_that_a_person_forestalls_is_not_taken_for_done() {
     let project = rig.projects().remove(0);
     leave_a_key_behind(&rig, &project);
     rig.emulator.reset_requests();
-    rig.emulator.fail_next("GET", "organizations/{id}/tokens", Kind::Slow(Duration::from_secs(1)));
+    rig.emulator.fail_next("GET", "organizations/{id}/tokens", Kind::Slow(Duration::from_secs(2)));
     let person = async {
         rig.emulator.until_called("GET", "organizations/{id}/tokens", 1).await;
         let mut secret = rig.secret(&project).await;

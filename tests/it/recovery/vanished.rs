@@ -128,7 +128,7 @@ async fn what_a_person_puts_in_the_place_of_a_vanished_secret_is_not_deleted() {
     let project = rig.projects().remove(0);
     rig.emulator.delete_project(&project);
     rig.emulator.reset_requests();
-    rig.emulator.fail_next("GET", "organizations/{id}/tokens", Kind::Slow(Duration::from_secs(1)));
+    rig.emulator.fail_next("GET", "organizations/{id}/tokens", Kind::Slow(Duration::from_secs(2)));
     let theirs = json!({"password": "of somebody else"});
     let person = async {
         rig.emulator.until_called("GET", "organizations/{id}/tokens", 1).await;
