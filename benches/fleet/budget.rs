@@ -38,7 +38,11 @@ pub async fn measure(projects: usize) -> Budget {
         ..Settings::default()
     };
     let mut rig = Rig::with(settings).await;
-    rig.set("log", "level", "\"info\"").set("vault", "timeout", "\"60s\"").set("exceptionless", "timeout", "\"60s\"");
+    rig.set("log", "level", "\"info\"").set("vault", "timeout", "\"60s\"").set(
+        "exceptionless",
+        "timeout",
+        "\"60s\"",
+    );
     let library = std::env::var("LIBFAKETIME").expect("`make bench` sets it");
     rig.environment.insert("LD_PRELOAD".to_owned(), library);
     rig.environment.insert("FAKETIME".to_owned(), format!("+0 x{SPEED}"));
@@ -66,7 +70,13 @@ pub async fn measure(projects: usize) -> Budget {
     let pace = first_wait.map_or(took, |first| first.to_std().unwrap()).as_secs_f64() / allowed() as f64;
     let waits = (counted - 1) / allowed();
     let ideal = WINDOW.as_secs_f64() * waits as f64 + pace * (counted - waits * allowed()) as f64;
-    Budget { projects, requests: counted, refused: requests.too_many, took, ideal: Duration::from_secs_f64(ideal) }
+    Budget {
+        projects,
+        requests: counted,
+        refused: requests.too_many,
+        took,
+        ideal: Duration::from_secs_f64(ideal),
+    }
 }
 
 /// How many requests of a window are ours.

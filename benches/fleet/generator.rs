@@ -67,7 +67,8 @@ impl Load {
         exceptionless.ask(&get("organizations", bearer)).await;
         for organization in organizations {
             for page in 1..=(self.projects.len() / organizations.len()).div_ceil(100) {
-                let path = format!("organizations/{organization}/projects?sort=created_utc&limit=100&page={page}");
+                let path =
+                    format!("organizations/{organization}/projects?sort=created_utc&limit=100&page={page}");
                 exceptionless.ask(&get(&path, bearer)).await;
             }
         }
@@ -103,7 +104,8 @@ impl Load {
         let Self { mount, folder, version, .. } = self;
         let keys = Mutex::new(vec![String::new(); self.projects.len()]);
         self.side_by_side(self.projects.len(), async |next| {
-            let (mut exceptionless, mut vault) = (Wire::to(self.exceptionless).await, pool.take(self.vault).await);
+            let (mut exceptionless, mut vault) =
+                (Wire::to(self.exceptionless).await, pool.take(self.vault).await);
             while let Some(index) = next() {
                 let id = &self.projects[index];
                 let body = r#"{"scopes":["client"],"notes":"0198b5a0-0000-7000-8000-000000000000"}"#;

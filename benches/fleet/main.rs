@@ -31,7 +31,10 @@ async fn main() {
     for latency in [Duration::ZERO] {
         for projects in [1000, 3000] {
             let rate = rates::measure(projects, latency, 5).await;
-            println!("{} {:?}: {:.0} {:.0} {:.3}", rate.projects, rate.latency, rate.rotator, rate.generator, rate.ratio);
+            println!(
+                "{} {:?}: {:.0} {:.0} {:.3}",
+                rate.projects, rate.latency, rate.rotator, rate.generator, rate.ratio
+            );
         }
     }
 }

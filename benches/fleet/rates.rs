@@ -32,7 +32,13 @@ pub async fn measure(projects: usize, latency: Duration, rounds: usize) -> Rate 
         let (cost, document) = ours.rotate().await;
         let generated = load.run().await;
         load.follow(generated.keys);
-        println!("  cpu {:?} peak {} MiB wall {:?} gen {:?}", cost.cpu / projects as u32, cost.peak as f64 / 1048576., cost.wall, generated.wall);
+        println!(
+            "  cpu {:?} peak {} MiB wall {:?} gen {:?}",
+            cost.cpu / projects as u32,
+            cost.peak as f64 / 1048576.,
+            cost.wall,
+            generated.wall
+        );
         if round == 0 {
             continue;
         }

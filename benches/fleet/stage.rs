@@ -33,8 +33,13 @@ pub struct Stage {
 impl Stage {
     /// So many projects, each with one key of a person's, and no secret yet.
     pub async fn new(projects: usize, latency: Duration) -> Self {
-        let settings =
-            Settings { organizations: projects.div_ceil(LARGEST_ORGANIZATION), projects, rate_limit: UNLIMITED, latency, ..Settings::default() };
+        let settings = Settings {
+            organizations: projects.div_ceil(LARGEST_ORGANIZATION),
+            projects,
+            rate_limit: UNLIMITED,
+            latency,
+            ..Settings::default()
+        };
         let mut rig = Rig::with(settings).await;
         let mut vault = address(&rig.corner.bao.address);
         if latency > Duration::ZERO {

@@ -203,9 +203,9 @@ impl SecretState {
         match self {
             Self::Absent => 0,
             Self::Ours(published) => published.version,
-            Self::Deleted { version, .. }
-            | Self::Unclaimed { version }
-            | Self::Foreign { version, .. } => *version,
+            Self::Deleted { version, .. } | Self::Unclaimed { version } | Self::Foreign { version, .. } => {
+                *version
+            }
         }
     }
 }

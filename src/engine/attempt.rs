@@ -282,10 +282,8 @@ impl Attempt<'_> {
     fn refuse_old(&self, minted: &Minted) -> Result<(), Failure> {
         let age = self.target().rule.enrol_age();
         let now = self.engine.exceptionless.server_time();
-        let too_old = |(now, created): (DateTime<Utc>, DateTime<Utc>)| {
-            TimeDelta::from_std(age).is_ok_and(|age| now - created > age)
-        };
-        if now.zip(minted.created).is_some_and(too_old) { Err(Failure::TooSlow(age)) } else { Ok(()) }
+        let taken = now.zip(minted.created).and_then(|(now, created)| (now - created).to_std().ok());
+        if taken.is_some_and(|taken| taken > age) { Err(Failure::TooSlow(age)) } else { Ok(()) }
     }
 
     /// The clocks that date a publication, and the end of the time that its `since` allows for. The time
@@ -320,25 +318,26 @@ impl Attempt<'_> {
         if !matches!(error.kind(), VaultKind::Conflict | VaultKind::Ambiguous) {
             return Err(Failure::Publish(error));
         }
-        match self.engine.vault.read(self.path).await {
+        let now = match self.engine.vault.read(self.path).await {
             Ok(Secret { state: SecretState::Ours(now), .. })
                 if now.publishes(&publication.api_key)
                     && (!renewed || now.retiring == publication.retiring) =>
             {
-                Ok(done(publication, now.version))
+                return Ok(done(publication, now.version));
             }
-            // Others changed something beside our key, or a person rolled back: nobody published a fresh one.
-            Ok(Secret { state: SecretState::Ours(now), .. })
-                if self.step.observed.ours().is_some_and(|seen| seen.api_key == now.api_key) =>
-            {
-                Err(Failure::Overtaken)
-            }
-            Ok(_) if error.kind() == VaultKind::Conflict => {
-                event::project_superseded(self.target(), &publication);
-                Ok(Outcome::Superseded)
-            }
-            Ok(_) | Err(_) => Err(Failure::PublishLost(error)),
+            Ok(Secret { state, .. }) if error.kind() == VaultKind::Conflict => state,
+            // A write whose answer was lost may still be on its way.
+            Ok(_) | Err(_) => return Err(Failure::PublishLost(error)),
+        };
+        // Others changed something beside our key, or a person rolled back: nobody published a fresh one.
+        let seen = self.step.observed.ours();
+        if let SecretState::Ours(now) = now
+            && seen.is_some_and(|seen| seen.api_key == now.api_key)
+        {
+            return Err(Failure::Overtaken);
         }
+        event::project_superseded(self.target(), &publication);
+        Ok(Outcome::Superseded)
     }
 
     /// Whether the metadata, as it was read, already says what it shall say.

@@ -7,17 +7,19 @@
 
 mod listings;
 mod secrets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{Instance, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
-use crate::domain::policy::Policy;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, ListedKey};
 use crate::plan::reason::Due;
@@ -128,8 +130,8 @@ async fn observe(
             match published_key(engine, &target, &secret, &listed, latest).await {
                 Err(problem) => State::Unseen(problem),
                 Ok(published) => {
-                    let mut keys: Vec<OwnKey> =
-                        listed.into_iter().filter_map(|key| own_key(&engine.policy, key, latest)).collect();
+                    let own = |key| own_key(&engine.policy.instance, key, latest);
+                    let mut keys: Vec<_> = listed.into_iter().filter_map(own).collect();
                     keys.shrink_to_fit();
                     State::Seen(Sight { secret, published, keys })
                 }
@@ -150,23 +152,22 @@ async fn published_key(
     let SecretState::Ours(published) = secret else { return Ok(PublishedKey::Missing) };
     let Some(key) = &published.api_key else { return Ok(PublishedKey::Missing) };
     let found = listed.iter().find(|listed| listed.key == *key);
-    let reason = match found {
-        None => Due::KeyGone,
-        Some(found) if !is_enabled(found, latest) => Due::KeyDisabled,
-        Some(found) => {
-            let overlap = TimeDelta::from_std(target.rule.overlap).unwrap_or(TimeDelta::MAX);
-            let expiring = found.expires.is_some_and(|expires| expires <= latest + overlap);
-            return Ok(if expiring {
-                PublishedKey::Dead(Due::KeyExpiring)
-            } else {
-                PublishedKey::Alive { created: found.created }
-            });
-        }
-    };
-    match ask(engine, key).await? {
-        true => Ok(PublishedKey::Misplaced),
-        false => Ok(PublishedKey::Dead(reason)),
+    let seen = as_listed(found, target.rule.overlap, latest);
+    let looks_dead = matches!(seen, PublishedKey::Dead(Due::KeyGone | Due::KeyDisabled));
+    Ok(if looks_dead && ask(engine, key).await? { PublishedKey::Misplaced } else { seen })
+}
+
+/// What the listing says about the published key.
+fn as_listed(found: Option<&ListedKey>, overlap: Duration, latest: DateTime<Utc>) -> PublishedKey {
+    let Some(found) = found else { return PublishedKey::Dead(Due::KeyGone) };
+    if !is_enabled(found, latest) {
+        return PublishedKey::Dead(Due::KeyDisabled);
     }
+    let left = found.expires.and_then(|expires| (expires - latest).to_std().ok());
+    if left.is_some_and(|left| left <= overlap) {
+        return PublishedKey::Dead(Due::KeyExpiring);
+    }
+    PublishedKey::Alive { created: found.created }
 }
 
 async fn ask(engine: &Engine, key: &ApiKey) -> Result<bool, String> {
@@ -186,8 +187,8 @@ fn is_enabled(key: &ListedKey, latest: DateTime<Utc>) -> bool {
 }
 
 /// A key that our marker and our instance make ours.
-fn own_key(policy: &Policy, listed: ListedKey, latest: DateTime<Utc>) -> Option<OwnKey> {
-    let marker = marker(policy, &listed)?;
+fn own_key(instance: &Instance, listed: ListedKey, latest: DateTime<Utc>) -> Option<OwnKey> {
+    let marker = marker(instance, &listed)?;
     // A key that Exceptionless cannot have made, with notes that somebody copied, is not ours either.
     if !ExceptionlessClient::is_deletable(&listed.key) {
         return None;

@@ -15,10 +15,7 @@ const PATHS_A_QUESTION: usize = 200;
 
 /// The paths that the plan wants to write and the policy does not let us. Where Vault will not tell, we
 /// find out by trying.
-pub(super) async fn missing(
-    engine: &Engine,
-    steps: &[Step],
-) -> HashMap<SecretPath, Failure> {
+pub(super) async fn missing(engine: &Engine, steps: &[Step]) -> HashMap<SecretPath, Failure> {
     let places: BTreeMap<String, (&SecretPath, &'static str)> = steps
         .iter()
         .filter(|step| step.publishes())

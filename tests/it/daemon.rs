@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::{Relay, Settings};
+use exceptionless_emulator::{Kind, Relay, Settings};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -102,7 +102,9 @@ async fn a_stop_in_the_middle_of_a_pass_ends_well_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_can_be_asked_for_by_signal_and_an_idle_daemon_asks_nothing() {
-    let rig = Rig::sized(2).await;
+    let mut rig = Rig::sized(2).await;
+    rig.set("exceptionless", "rate_window", "\"1s\"");
+    rig.emulator.fail_next("GET", "users/me", Kind::TooManyRequests);
     let mut daemon = rig.daemon();
     daemon.until("daemon.sleeping", 1).await;
     rig.emulator.reset_requests();
@@ -113,8 +115,10 @@ async fn a_pass_can_be_asked_for_by_signal_and_an_idle_daemon_asks_nothing() {
     daemon.signal("USR1");
     daemon.until("pass.finished", 2).await;
     let lines = daemon.lines();
-    let idle = lines.iter().rfind(|line| line["event"] == "pass.finished").unwrap();
-    assert_eq!(idle["requests"], rig.emulator.requests().counted, "those of this pass, and not of all");
+    let passes: Vec<_> = lines.iter().filter(|line| line["event"] == "pass.finished").collect();
+    let refused: Vec<_> = passes.iter().map(|pass| &pass["refused"]).collect();
+    assert_eq!(refused, [1, 0], "those of this pass, and not of all");
+    assert_eq!(passes[1]["requests"], rig.emulator.requests().counted);
 
     let organization = rig.emulator.organizations().remove(0).id;
     let project = rig.emulator.add_project(&organization, "Late").id;

@@ -109,6 +109,8 @@ async fn each_document_has_the_names_that_it_promises() {
     let check = rig.json(&["check"]).await;
     assert_names(&check, &["findings"]);
     assert_names(&check["findings"][0], &["check", "result", "detail"]);
+    // In each project the two of ours, and one of a person.
+    assert!(check.to_string().contains("2 of 2 are selected; 6 keys are listed"), "{check}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ mod minting;
 mod ownership;
 mod people;
 mod publishing;
+mod reading;
 mod vanished;
 
 /// A run with its document.

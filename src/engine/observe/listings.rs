@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 
-use crate::domain::ids::{OrganizationId, ProjectId};
+use crate::domain::ids::{Instance, OrganizationId, ProjectId};
 use crate::domain::marker::Marker;
-use crate::domain::policy::Policy;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{ErrorKind, ExceptionlessError, KeyListing, ListedKey, Organization};
@@ -104,7 +103,7 @@ pub(super) async fn list_keys(
     }
     let listings: Vec<_> = futures_util::stream::iter(awake)
         .map(|(organization, projects)| async move {
-            let keep = |key: &ListedKey| matters(&engine.policy, reads, key);
+            let keep = |key: &ListedKey| matters(&engine.policy.instance, reads, key);
             let listing = engine.exceptionless.organization_keys(&organization, keep).await;
             (projects, listing)
         })
@@ -133,18 +132,18 @@ pub(super) async fn list_keys(
 
 /// Whether the plan will ask about a key: if it is ours, or published. The others, people's, are many and none of
 /// our business.
-fn matters(policy: &Policy, reads: &HashMap<ProjectId, Read>, key: &ListedKey) -> bool {
+fn matters(instance: &Instance, reads: &HashMap<ProjectId, Read>, key: &ListedKey) -> bool {
     let Some(Read::Secret(secret)) = key.project_id.as_ref().and_then(|project| reads.get(project)) else {
         return false;
     };
     let is_published = matches!(secret, SecretState::Ours(published) if published.publishes(&key.key));
-    is_published || marker(policy, key).is_some()
+    is_published || marker(instance, key).is_some()
 }
 
 /// The marker in a key's notes, if it is one of this instance.
-pub(super) fn marker(policy: &Policy, key: &ListedKey) -> Option<Marker> {
+pub(super) fn marker(instance: &Instance, key: &ListedKey) -> Option<Marker> {
     let marker = Marker::parse(key.notes.as_deref()?)?;
-    (marker.instance == policy.instance).then_some(marker)
+    (marker.instance == *instance).then_some(marker)
 }
 
 /// Lists the keys of each project in turn, where an organization has more than one listing can reach.

@@ -117,9 +117,7 @@ pub(super) async fn find_strays(
             .await;
         for (path, read) in reads {
             match read {
-                Ok(secret) => {
-                    strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray)))
-                }
+                Ok(secret) => strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray))),
                 Err(error) if error.kind() == VaultKind::NotPermitted => {}
                 Err(error) => {
                     blind.report(unread(&path, &error));

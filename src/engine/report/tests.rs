@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use crate::domain::key::ApiKey;
 use crate::domain::retiring::Retiring;
+use crate::exceptionless::{ExceptionlessError, Operation};
 use crate::plan::reason::Conflict;
 
 fn publication() -> Box<Publication> {
@@ -34,12 +35,20 @@ fn one(outcome: Outcome) -> ProjectReport {
     ProjectReport { project: project(), path: None, decision, outcome, unstamped: None }
 }
 
+fn failed(failure: Failure) -> ProjectReport {
+    one(Outcome::Failed(failure))
+}
+
 fn held(hold: Hold) -> ProjectReport {
     ProjectReport { decision: Decision::Hold(hold), ..one(Outcome::Held) }
 }
 
 fn refused() -> ProjectReport {
-    one(Outcome::Failed(Failure::NotPermitted { path: "secret/data/a".to_owned(), missing: "create" }))
+    failed(Failure::NotPermitted { path: "secret/data/a".to_owned(), missing: "create" })
+}
+
+fn misconfigured() -> VaultError {
+    VaultError::Namespace { name: "n".to_owned() }
 }
 
 fn of(projects: Vec<ProjectReport>) -> PassReport {
@@ -52,9 +61,8 @@ fn what_failed_or_was_not_seen_is_tried_again_soon_and_what_waits_for_a_person_i
     let conflict = of(vec![held(Hold::Conflict(Conflict::Unmarked))]);
     assert!(!conflict.wants_retry() && !conflict.is_clean());
     assert!(of(vec![held(Hold::Unseen("no listing".to_owned()))]).wants_retry());
-    assert!(of(vec![one(Outcome::Held), one(Outcome::Failed(Failure::ProjectGone))]).wants_retry());
-    let unstamped = Some(VaultError::Namespace { name: "n".to_owned() });
-    assert!(of(vec![ProjectReport { unstamped, ..one(Outcome::Held) }]).wants_retry());
+    assert!(of(vec![one(Outcome::Held), failed(Failure::ProjectGone)]).wants_retry());
+    assert!(of(vec![ProjectReport { unstamped: Some(misconfigured()), ..one(Outcome::Held) }]).wants_retry());
     let trouble = || vec!["trouble".to_owned()];
     for report in [
         PassReport { blind: trouble(), ..PassReport::default() },
@@ -69,8 +77,16 @@ fn what_failed_or_was_not_seen_is_tried_again_soon_and_what_waits_for_a_person_i
 #[test]
 fn a_credential_is_the_trouble_when_every_attempt_was_refused() {
     assert!(of(vec![refused(), one(Outcome::Held), refused()]).is_refused());
-    assert!(!of(vec![refused(), one(Outcome::Failed(Failure::ProjectGone))]).is_refused());
+    assert!(!of(vec![refused(), failed(Failure::ProjectGone)]).is_refused());
     assert!(!of(vec![refused(), one(Outcome::Published(publication(), 1))]).is_refused());
+    let forbidden = || ExceptionlessError::Forbidden { operation: Operation::WhoAmI, server: String::new() };
+    let gone = || ExceptionlessError::NotFound { operation: Operation::WhoAmI, server: String::new() };
+    assert!(of(vec![failed(Failure::Mint(forbidden())), refused()]).is_refused());
+    assert!(!of(vec![failed(Failure::Mint(gone()))]).is_refused());
+    assert!(!of(vec![failed(Failure::VerifyLost(forbidden()))]).is_refused());
+    let dead = || VaultError::TokenDead { place: "VAULT_TOKEN".to_owned() };
+    assert!(of(vec![failed(Failure::Publish(dead()))]).is_refused());
+    assert!(!of(vec![failed(Failure::Publish(misconfigured()))]).is_refused());
     assert!(!of(vec![one(Outcome::Held)]).is_refused() && !of(vec![]).is_refused());
 }
 

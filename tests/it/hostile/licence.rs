@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use exceptionless_emulator::{Fault, Kind, Settings};
+use chrono::{DateTime, TimeDelta, Utc};
+use exceptionless_emulator::{Fault, Kind, Relay, Settings};
+use serde_json::{Value, json};
 
 use super::{overlaps_are_over, rotate};
+use crate::support::bao::FOLDER;
 use crate::support::rig::Rig;
 
 const WINDOW: Duration = Duration::from_secs(6);
@@ -94,4 +96,71 @@ async fn metadata_that_may_not_be_written_neither_undoes_a_publication_nor_keeps
     assert_eq!(ended.code, 1, "{ended:?}");
     assert_eq!(ended.document()["retired"], 1);
     assert!(rig.has_converged().await);
+}
+
+/// One project, whose first key has served its overlap.
+async fn a_key_that_is_due() -> (Rig, String, Value) {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.key(&project).await;
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+    let secret = rig.secret(&project).await;
+    (rig, first, secret)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_exceptionless_does_not_find_and_that_works_is_not_called_revoked() {
+    let (rig, first, _) = a_key_that_is_due().await;
+    rig.emulator.add_fault(Fault::new("DELETE", "tokens/{ids}", Kind::Status(404)).always());
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let document = ended.document();
+    assert_eq!(document["retired"], 0);
+    assert!(document["problems"].to_string().contains("still works"), "{document}");
+    assert!(rig.emulator.authenticates(&first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_published_key_that_the_pass_has_not_seen_alive_none_is_revoked() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.key(&project).await;
+    rig.json(&["rotate", "--all"]).await;
+    let listing = "organizations/{id}/tokens";
+    rig.emulator.reset_requests();
+    rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(5)));
+    let person = async {
+        rig.emulator.until_called("GET", listing, 1).await;
+        let mut secret = rig.secret(&project).await;
+        secret["api_key"] = json!("a-key-that-never-worked-anywhere-at-all");
+        rig.corner.put_raw(&Rig::place(&project), secret).await;
+    };
+    let (ended, ()) = tokio::join!(rotate(&rig, &[]), person);
+    let end = Utc::now();
+    assert_eq!((ended.code, &ended.document()["retired"]), (0, &json!(0)), "{ended:?}");
+    assert!(rig.emulator.authenticates(&first));
+    let status = rig.json(&["status"]).await;
+    let over = status["projects"][0]["retiring"][0]["revoked_after"].as_str().unwrap();
+    assert!(over.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(1) < end, "too early for this test");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_secret_in_our_folder_cannot_be_read_none_is_revoked_that_it_may_publish() {
+    let (mut rig, first, mut secret) = a_key_that_is_due().await;
+    secret["api_key"] = json!(first);
+    let formerly = format!("{FOLDER}/formerly");
+    rig.corner.put_raw(&formerly, secret).await;
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    let read = format!("/v1/{}/data/{formerly}", rig.corner.mount);
+    relay.add_fault(Fault::new("GET", &read, Kind::Drop).always());
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!((ended.code, &ended.document()["retired"]), (1, &json!(0)), "{ended:?}");
+    assert!(ended.events().contains(&"pass.blind".to_owned()), "{ended:?}");
+    assert!(rig.emulator.authenticates(&first));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind};
 
 use super::{only_key, rotate};
@@ -69,6 +70,21 @@ async fn a_key_for_another_project_is_revoked_at_once_and_published_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_not_every_node_knows_yet_is_waited_for() {
+    let rig = Rig::sized(1).await;
+    rig.emulator.add_fault(Fault::new("GET", "projects/config", Kind::Status(401)).times(3));
+    let ended = rig.rotate().await;
+    let lines = ended.lines();
+    let time = |event: &str| -> DateTime<Utc> {
+        let line = lines.iter().find(|line| line["event"] == event).unwrap();
+        line["timestamp"].as_str().unwrap().parse().unwrap()
+    };
+    let waited = time("key.verified") - time("key.minted");
+    assert!(waited >= TimeDelta::milliseconds(200 + 400 + 800), "{waited}");
+    only_key(&rig, &rig.projects()[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_refused_is_not_published_and_a_later_pass_goes_on_with_it() {
     let rig = Rig::sized(1).await;
     let project = rig.projects().remove(0);
@@ -111,6 +127,8 @@ async fn a_listing_that_ends_short_decides_nothing() {
         assert_eq!(rig.marks().await, before, "{listing}");
         let blind = ended.events().contains(&"pass.blind".to_owned());
         assert_eq!(blind, listing.ends_with("projects"), "{listing}: {ended:?}");
+        let vanished = ended.events().contains(&"projects.vanish_held".to_owned());
+        assert!(!vanished, "what was not listed is not gone: {ended:?}");
         rig.emulator.clear_faults();
     }
 }

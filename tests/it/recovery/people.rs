@@ -1,5 +1,6 @@
 //! What people do to keys and secrets by hand.
 
+use exceptionless_emulator::Token;
 use serde_json::{Value, json};
 
 use super::{only_key, rotate};
@@ -110,4 +111,35 @@ async fn a_suspended_organization_is_left_alone_until_it_is_back() {
     rig.emulator.suspend_organization(&organization, false);
     assert_eq!(rig.json(&["rotate"]).await["published"], 0, "the keys came back with it");
     assert_eq!(rig.json(&["rotate", "--project", "Acme/*"]).await["published"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_person_borrows_from_another_project_is_left_to_them() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let [borrower, lender] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    let mut secret = rig.secret(&borrower).await;
+    secret["api_key"] = json!(rig.key(&lender).await);
+    rig.corner.put_raw(&Rig::place(&borrower), secret).await;
+    let before = rig.marks().await;
+    let ended = rotate(&rig, &[]).await;
+    let row = ended.document()["projects"][0].take();
+    assert_eq!((ended.code, &row["reason"]), (1, &json!("published_key_misplaced")), "{ended:?}");
+    assert_eq!(rig.marks().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_names_a_replaced_key_that_a_person_has_made_theirs() {
+    let rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let replaced = only_key(&rig, &rig.projects()[0]).await;
+    rig.emulator.state(|state| {
+        let key = state.token(&replaced).unwrap();
+        state.put_token(Token { notes: Some("of the importer now".to_owned()), ..key });
+    });
+    let ended = rotate(&rig, &["--all", "--revoke-previous-now"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let problems = ended.document()["problems"].to_string();
+    assert!(problems.contains("revoke it by hand"), "{problems}");
+    assert!(rig.emulator.authenticates(&replaced));
 }

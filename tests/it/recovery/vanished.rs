@@ -1,5 +1,7 @@
 //! Projects that are deleted, or seem to be.
 
+use std::time::Duration;
+
 use exceptionless_emulator::{Fault, Kind, Relay};
 use serde_json::{Value, json};
 
@@ -104,4 +106,35 @@ async fn an_organization_that_is_lost_from_sight_loses_nothing() {
     let document = rig.json(&["rotate"]).await;
     assert_eq!(document["published"], 0);
     assert_eq!(rig.emulator.state(|state| state.tokens().len()), keys);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_over_some_projects_judges_no_others() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let [gone, other] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    rig.emulator.delete_project(&gone);
+    let ended = rotate(&rig, &["--project", &other]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!ended.events().iter().any(|event| event.contains("vanish")), "{ended:?}");
+    assert_eq!(rig.custom_metadata(&gone).await["vanished_at"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_puts_in_the_place_of_a_vanished_secret_is_not_deleted() {
+    let mut rig = Rig::sized(10).await;
+    rig.set("rotation", "on_vanished", "\"delete\"");
+    rig.rotate().await;
+    let project = rig.projects().remove(0);
+    rig.emulator.delete_project(&project);
+    rig.emulator.reset_requests();
+    rig.emulator.fail_next("GET", "organizations/{id}/tokens", Kind::Slow(Duration::from_secs(2)));
+    let theirs = json!({"password": "of somebody else"});
+    let person = async {
+        rig.emulator.until_called("GET", "organizations/{id}/tokens", 1).await;
+        rig.corner.put_raw(&Rig::place(&project), theirs.clone()).await;
+    };
+    let (ended, ()) = tokio::join!(rotate(&rig, &[]), person);
+    assert_eq!((ended.code, &ended.document()["vanished"]), (0, &json!([])), "{ended:?}");
+    assert_eq!(rig.secret(&project).await, theirs);
 }
