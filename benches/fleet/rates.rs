@@ -3,68 +3,82 @@
 use std::time::Duration;
 
 use crate::generator::Load;
-use crate::measure::median;
+use crate::measure::{Cost, median};
 use crate::stage::Stage;
+use crate::support::rig::Rig;
 
-/// One size of fleet at one distance.
+/// One size of fleet at one distance; each figure is the median of the rounds.
 pub struct Rate {
     pub projects: usize,
     pub latency: Duration,
-    /// Rotations per second, each the median of the rounds.
+    pub rounds: usize,
+    /// Rotations per second.
     pub rotator: f64,
     pub generator: f64,
-    /// The median of the rounds' ratios.
+    /// Of the two, round by round.
     pub ratio: f64,
-    pub rounds: usize,
+    /// Of the rotator's whole run, in seconds.
+    pub seconds: f64,
+    /// In bytes.
+    pub peak: f64,
+    /// That count against the budget.
+    pub requests: f64,
+}
+
+struct Round {
+    rotator: Cost,
+    generator: Duration,
+    requests: u64,
 }
 
 /// Rotator and generator take turns.
 pub async fn measure(projects: usize, latency: Duration, rounds: usize) -> Rate {
-    let ours = Stage::new(projects, latency).await;
-    let theirs = Stage::new(projects, latency).await;
-    let mut load = theirs.load().await;
-    // The first publication is another thing: it reads no secret, and it marks the new one.
-    ours.rotate().await;
-    prepare(&mut load, &theirs).await;
+    let (mut ours, mut theirs) = (Stage::new(projects).await, Stage::new(projects).await);
+    // The first publication is another thing: it reads no secret, and it marks the new one. And only what was replaced
+    // can be revoked.
+    for _ in 0..2 {
+        ours.rotate().await;
+    }
+    let mut load = prepared(&theirs).await;
+    load.follow(load.run().await.keys);
+    ours.move_away(latency).await;
+    theirs.move_away(latency).await;
+    theirs.lead(&mut load);
     let mut figures = Vec::new();
-    for round in 0..=rounds {
+    for _ in 0..rounds {
         ours.ripen().await;
-        let (cost, document) = ours.rotate().await;
-        let generated = load.run().await;
-        load.follow(generated.keys);
-        println!(
-            "  cpu {:?} peak {} MiB wall {:?} gen {:?}",
-            cost.cpu / projects as u32,
-            cost.peak as f64 / 1048576.,
-            cost.wall,
-            generated.wall
-        );
-        if round == 0 {
-            continue;
-        }
+        ours.counted();
+        let (rotator, document) = ours.rotate().await;
         assert_eq!(document["published"], projects, "{}", document["problems"]);
         assert_eq!(document["retired"], projects, "{}", document["problems"]);
-        #[expect(clippy::cast_precision_loss, reason = "the numbers are small")]
-        let per_second = |time: Duration| projects as f64 / time.as_secs_f64();
-        figures.push((per_second(cost.wall), per_second(generated.wall)));
+        let requests = ours.counted();
+        let generated = load.run().await;
+        load.follow(generated.keys);
+        figures.push(Round { rotator, generator: generated.wall, requests });
     }
-    let of = |figure: fn(&(f64, f64)) -> f64| median(figures.iter().map(figure).collect());
+    let per_second = |time: Duration| projects as f64 / time.as_secs_f64();
+    let of = |figure: &dyn Fn(&Round) -> f64| median(figures.iter().map(figure).collect());
     Rate {
         projects,
         latency,
-        rotator: of(|(rotator, _)| *rotator),
-        generator: of(|(_, generator)| *generator),
-        ratio: of(|(rotator, generator)| rotator / generator),
         rounds,
+        rotator: of(&|round| per_second(round.rotator.wall)),
+        generator: of(&|round| per_second(round.generator)),
+        ratio: of(&|round| round.generator.as_secs_f64() / round.rotator.wall.as_secs_f64()),
+        seconds: of(&|round| round.rotator.wall.as_secs_f64()),
+        peak: of(&|round| round.rotator.peak as f64),
+        requests: of(&|round| round.requests as f64),
     }
 }
 
-/// Brings the generator's fleet where the rotator's is: a secret each, and a replaced key.
-async fn prepare(load: &mut Load, stage: &Stage) {
+/// The load for a fleet like the rotator's: each project has a secret.
+async fn prepared(stage: &Stage) -> Load {
+    let mut load = stage.load().await;
     for project in &load.projects {
-        stage.rig.corner.put_raw(&crate::support::rig::Rig::place(project), serde_json::json!({})).await;
+        stage.rig.corner.put_raw(&Rig::place(project), serde_json::json!({})).await;
     }
     load.version = 1;
     // A person's key, the published one, and the replaced one.
     load.key_pages = (load.projects.len() * 3 / load.organizations.len()).div_ceil(100);
+    load
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use exceptionless_emulator::{Emulator, Settings};
+use exceptionless_emulator::Settings;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use url::Url;
@@ -27,33 +27,35 @@ pub const CONCURRENCY: usize = 8;
 
 pub struct Stage {
     pub rig: Rig,
+    exceptionless: SocketAddr,
     vault: SocketAddr,
 }
 
 impl Stage {
-    /// So many projects, each with one key of a person's, and no secret yet.
-    pub async fn new(projects: usize, latency: Duration) -> Self {
+    /// So many projects, each with one key of a person's, and no secret yet. Both servers are near.
+    pub async fn new(projects: usize) -> Self {
         let settings = Settings {
             organizations: projects.div_ceil(LARGEST_ORGANIZATION),
             projects,
             rate_limit: UNLIMITED,
-            latency,
             ..Settings::default()
         };
         let mut rig = Rig::with(settings).await;
-        let mut vault = address(&rig.corner.bao.address);
-        if latency > Duration::ZERO {
-            vault = latency::door(vault, latency).await;
-        }
-        rig.set("vault", "address", &format!("\"http://{vault}\""));
         rig.set("vault", "timeout", &format!("\"{}s\"", VAULT_TIMEOUT.as_secs()));
         rig.set("rotation", "overlap", &format!("\"{}s\"", OVERLAP.as_secs()));
         rig.set("log", "level", "\"info\"");
-        Self { rig, vault }
+        let (exceptionless, vault) = (rig.emulator.address(), address(&rig.corner.bao.address));
+        Self { rig, exceptionless, vault }
     }
 
-    pub fn emulator(&self) -> &Emulator {
-        &self.rig.emulator
+    /// From now on each answer of both servers takes so much longer.
+    pub async fn move_away(&mut self, latency: Duration) {
+        if latency > Duration::ZERO {
+            self.exceptionless = latency::door(self.exceptionless, latency).await;
+            self.vault = latency::door(self.vault, latency).await;
+        }
+        self.rig.set("exceptionless", "url", &format!("\"http://{}\"", self.exceptionless));
+        self.rig.set("vault", "address", &format!("\"http://{}\"", self.vault));
     }
 
     /// Everything is rotated once by the rotator, and what that replaced waits for its end.
@@ -68,11 +70,18 @@ impl Stage {
         until(chrono::Utc::now() + OVERLAP + VAULT_TIMEOUT).await;
     }
 
+    /// The requests that Exceptionless has counted against the user's budget since it was last asked.
+    pub fn counted(&self) -> u64 {
+        let counted = self.rig.emulator.requests().counted;
+        self.rig.emulator.reset_requests();
+        counted
+    }
+
     /// What the rivals are told.
     pub async fn tell(&self, command: &mut Command) {
-        let Rig { emulator, corner, .. } = &self.rig;
+        let corner = &self.rig.corner;
         command
-            .env("EXCEPTIONLESS_URL", emulator.url())
+            .env("EXCEPTIONLESS_URL", format!("http://{}", self.exceptionless))
             .env("EXCEPTIONLESS_EMAIL", exceptionless_emulator::EMAIL)
             .env("EXCEPTIONLESS_PASSWORD_FILE", self.rig.path("password"))
             .env("VAULT_ADDR", format!("http://{}", self.vault))
@@ -84,13 +93,18 @@ impl Stage {
             .env("OVERLAP_SECONDS", "0");
     }
 
+    /// Leads the generator to where the servers are now.
+    pub fn lead(&self, load: &mut Load) {
+        (load.exceptionless, load.vault) = (self.exceptionless, self.vault);
+    }
+
     /// The same requests for the generator, which has a fleet of its own.
     pub async fn load(&self) -> Load {
         let Rig { emulator, corner, .. } = &self.rig;
         let secret_id = std::fs::read_to_string(corner.secret_id_file()).unwrap();
         let login = json!({"role_id": corner.role_id().await, "secret_id": secret_id.trim()});
         Load {
-            exceptionless: emulator.address(),
+            exceptionless: self.exceptionless,
             vault: self.vault,
             login: json!({"email": exceptionless_emulator::EMAIL, "password": PASSWORD}).to_string(),
             vault_login: (format!("auth/{}/login", corner.mount), login.to_string()),
