@@ -42,7 +42,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Debug)]
 pub(super) struct Door {
     http: reqwest::Client,
-    base: String,
+    /// Where the API begins, with a final slash.
+    base: Url,
     /// Host and port, for errors.
     pub(super) server: String,
     /// The longest that one request may take.
@@ -107,9 +108,11 @@ impl Door {
         }
         let http =
             builder.build().map_err(|error| ExceptionlessError::Setup { source: error.without_url() })?;
+        let mut base = settings.url.clone();
+        base.set_path(&format!("{}/api/v2/", settings.url.path().trim_end_matches('/')));
         Ok(Self {
             http,
-            base: format!("{}/api/v2/", settings.url.as_str().trim_end_matches('/')),
+            base,
             server: host_and_port(&settings.url),
             timeout: settings.timeout,
             gate: Gate::new(settings.rate_window, settings.rate_reserve),
@@ -159,8 +162,9 @@ impl Door {
     }
 
     fn request(&self, call: &Call, authorization: &Authorization) -> RequestBuilder {
-        let url = Zeroizing::new(format!("{}{}", self.base, call.path.as_str()));
-        let mut request = self.http.request(call.method.clone(), url.as_str()).header(ACCEPT, JSON);
+        let mut url = self.base.clone();
+        url.set_path(&Zeroizing::new(format!("{}{}", self.base.path(), call.path.as_str())));
+        let mut request = self.http.request(call.method.clone(), url).header(ACCEPT, JSON);
         if !call.query.is_empty() {
             request = request.query(&call.query);
         }

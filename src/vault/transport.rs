@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CONTENT_TYPE, DATE};
-use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::Request;
 use rustify::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
 use vaultrs::api::{EndpointError, EndpointResult};
 
 use super::attempt::{Attempt, Operation, Said};
@@ -38,6 +40,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis
 pub(super) struct Transport {
     connections: Connections,
     address: String,
+    /// Where the API begins.
+    base: Url,
     namespace: Option<HeaderValue>,
     mount: String,
     timeout: Duration,
@@ -47,7 +51,7 @@ pub(super) struct Transport {
 /// A request that is ready but for its token.
 pub(super) struct Call {
     pub(super) attempt: Attempt,
-    request: Request<Vec<u8>>,
+    request: Request,
 }
 
 /// A 2xx, or the 404 by which Vault says that there is nothing, or only deleted versions.
@@ -66,6 +70,9 @@ struct Shape {
 impl Transport {
     pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
         let address = settings.address.origin().ascii_serialization();
+        let mut base = settings.address.clone();
+        base.set_path("v1");
+        base.set_query(None);
         let connections = Connections::new(settings)?;
         let namespace = match settings.namespace.as_deref() {
             None | Some("") => None,
@@ -74,7 +81,7 @@ impl Transport {
             ),
         };
         let (mount, timeout) = (settings.mount.clone(), settings.timeout);
-        Ok(Self { connections, address, namespace, mount, timeout, clock: Mutex::default() })
+        Ok(Self { connections, address, base, namespace, mount, timeout, clock: Mutex::default() })
     }
 
     /// The server: scheme, host and port alone, as it may be shown.
@@ -95,14 +102,15 @@ impl Transport {
         Ok(Call { attempt, request })
     }
 
-    /// The endpoints leave out the API version, and rustify the content type.
-    fn request(&self, endpoint: &impl Endpoint) -> Option<Request<Vec<u8>>> {
-        let mut request = endpoint.request(&self.address).ok()?;
-        let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = Some(format!("/v1{path_and_query}").parse().ok()?);
-        *request.uri_mut() = Uri::from_parts(parts).ok()?;
-        let patch = request.method() == http::Method::PATCH;
+    /// As rustify would, but with the API version, which the endpoints leave out, and the content type.
+    fn request(&self, endpoint: &impl Endpoint) -> Option<Request> {
+        let mut url = self.base.clone();
+        // Some of vaultrs' paths begin with a slash, and one with a tab.
+        url.path_segments_mut().ok()?.extend(endpoint.path().trim_start_matches(['/', '\t']).split('/'));
+        url.set_query(endpoint.query().ok()?.as_deref());
+        let mut request = Request::new(endpoint.method().into(), url);
+        *request.body_mut() = endpoint.body().ok()?.map(Into::into);
+        let patch = request.method() == Method::PATCH;
         let headers = request.headers_mut();
         headers.insert(REQUEST, HeaderValue::from_static("true"));
         let content = if patch { "application/merge-patch+json" } else { "application/json" };
@@ -146,7 +154,7 @@ impl Transport {
     ) -> Result<Answer, VaultError> {
         let Call { attempt, request } = call;
         let invalid = || VaultError::Request { attempt: attempt.clone() };
-        let mut request = reqwest::Request::try_from(request.clone()).map_err(|_| invalid())?;
+        let mut request = request.try_clone().ok_or_else(invalid)?;
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| invalid())?;
             value.set_sensitive(true);
@@ -190,7 +198,7 @@ impl Transport {
         &self,
         attempt: &Attempt,
         client: &reqwest::Client,
-        request: reqwest::Request,
+        request: Request,
     ) -> Result<Answer, VaultError> {
         let failed = |error| reach::explain(attempt, &self.address, error);
         let mut response = client.execute(request).await.map_err(failed)?;
