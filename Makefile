@@ -67,6 +67,11 @@ histories: ## The promise, tried on many more random histories, for whoever chan
 fuzz: ## Damaged input for every parser of foreign input, much of it (CASES=50000 a property)
 	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
 
+.PHONY: bench
+bench: tools rivals $(LIBFAKETIME) ## Fast and lean, beside what people would use instead; rewrites docs/performance.md (PARTS="rates costs daemon budget")
+	PARTS="$(PARTS)" cargo bench --locked --bench fleet
+	cargo bench --locked --bench planner --bench listing
+
 .PHONY: load
 load: ## How fast the emulated Exceptionless answers, so that it never hides our own cost
 	cargo run --locked --release -p exceptionless-emulator --example load
@@ -96,6 +101,15 @@ $(TOOLS)/node/node_modules/.package-lock.json: tests/it/soak/package.json tests/
 $(TOOLS)/reader/hvac/__init__.py: tests/it/soak/requirements.txt
 	rm -rf $(TOOLS)/reader
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/reader --requirement $<
+	touch $@
+
+.PHONY: rivals
+rivals: $(TOOLS)/rivals/aiohttp/__init__.py
+	@command -v curl >/dev/null && command -v jq >/dev/null || { echo "the script to compare with needs curl and jq: install them" >&2; exit 1; }
+
+$(TOOLS)/rivals/aiohttp/__init__.py: benches/rivals/requirements.txt
+	rm -rf $(TOOLS)/rivals
+	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/rivals --requirement $<
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

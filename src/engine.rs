@@ -186,6 +186,7 @@ impl Engine {
                 }
             })
             .buffer_unordered(self.concurrency);
+        // Not collected: as it grows, a list of so many would be there twice.
         while let Some(report) = acted.next().await {
             reports.push(report);
         }

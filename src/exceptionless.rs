@@ -28,7 +28,7 @@
 pub use client::{ExceptionlessClient, MAX_DELETED_AT_ONCE, Turn};
 pub use error::{CreateError, ErrorKind, ExceptionlessError};
 pub use limiter::Budget;
-pub use model::{CreatedKey, Deleted, KeyCheck, KeyListing, ListedKey, Organization, User};
+pub use model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, User};
 pub use operation::Operation;
 pub use refusal::{CredentialForm, LoginRefusal, Unreadable};
 
@@ -45,7 +45,8 @@ mod model;
 mod operation;
 mod refusal;
 mod session;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

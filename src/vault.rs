@@ -40,7 +40,7 @@ use transport::{Answer, Call, Transport};
 pub use attempt::{Attempt, Said};
 pub use error::{Kind, VaultError};
 pub use preflight::{Health, Identity};
-pub use secret::{Over, Secret};
+pub use secret::{OtherFields, Over, Secret};
 
 mod attempt;
 mod auth;

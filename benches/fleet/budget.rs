@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::Settings;
 use tokio::time::sleep;
 
@@ -24,7 +24,7 @@ pub struct Budget {
     pub refused: u64,
     /// On the fast clocks.
     pub took: Duration,
-    /// The windows that must be waited for, and the time that the rest takes in the last one.
+    /// The windows that must be waited for, and the time that the rest takes in the last one, at the pace of the first.
     pub ideal: Duration,
 }
 
@@ -38,6 +38,7 @@ pub async fn measure(projects: usize) -> Budget {
         ..Settings::default()
     };
     let mut rig = Rig::with(settings).await;
+    // A second of ours is a minute of theirs.
     rig.set("log", "level", "\"info\"").set("vault", "timeout", "\"60s\"").set(
         "exceptionless",
         "timeout",
@@ -53,21 +54,23 @@ pub async fn measure(projects: usize) -> Budget {
     let begun = rig.emulator.now();
     let mut rotator = rig.start(&["rotate", "--all", "--output", "json"]);
     let mut real = Instant::now();
-    let mut first_wait = None;
+    // What was sent in the first window, and how long that took.
+    let mut first = (Duration::ZERO, 0);
     while rotator.child.try_wait().unwrap().is_none() {
         sleep(Duration::from_millis(5)).await;
         let passed = real.elapsed();
         real = Instant::now();
         rig.emulator.advance(passed * (SPEED - 1));
-        if first_wait.is_none() && rig.emulator.requests().counted >= allowed() {
-            first_wait = Some(rig.emulator.now() - begun);
+        let (elapsed, counted) = (since(&rig, begun), rig.emulator.requests().counted);
+        if elapsed < WINDOW && counted > first.1 {
+            first = (elapsed, counted);
         }
     }
-    let took = (rig.emulator.now() - begun).to_std().unwrap();
+    let took = since(&rig, begun);
     let requests = rig.emulator.requests();
     assert_eq!(rotator.count("key.published"), projects, "{}", rotator.text());
     let counted = requests.counted;
-    let pace = first_wait.map_or(took, |first| first.to_std().unwrap()).as_secs_f64() / allowed() as f64;
+    let pace = first.0.as_secs_f64() / first.1 as f64;
     let waits = (counted - 1) / allowed();
     let ideal = WINDOW.as_secs_f64() * waits as f64 + pace * (counted - waits * allowed()) as f64;
     Budget {
@@ -77,6 +80,10 @@ pub async fn measure(projects: usize) -> Budget {
         took,
         ideal: Duration::from_secs_f64(ideal),
     }
+}
+
+fn since(rig: &Rig, begun: DateTime<Utc>) -> Duration {
+    (rig.emulator.now() - begun).to_std().unwrap()
 }
 
 /// How many requests of a window are ours.

@@ -46,8 +46,9 @@ pub async fn idle(stage: &Stage) -> Idle {
     sleep(Duration::from_secs(1)).await;
     let before = measure::cpu(process);
     sleep(REST).await;
-    let used = measure::cpu(process) - before;
-    let idle = Idle { memory: measure::memory(process, "VmRSS"), cpu_per_hour: used * 60 };
+    let used = measure::cpu(process).saturating_sub(before);
+    let rests = 3600 / u32::try_from(REST.as_secs()).unwrap();
+    let idle = Idle { memory: measure::memory(process, "VmRSS"), cpu_per_hour: used * rests };
     daemon.kill().await.unwrap();
     idle
 }

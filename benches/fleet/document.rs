@@ -51,7 +51,8 @@ pub async fn rates() {
             rates.push(rate);
         }
     }
-    let header = ["projects", "latency", "rotations/s", "generator's", "ratio", "rounds"];
+    let header =
+        ["projects", "latency", "rotations/s", "bare sockets", "ratio", "bare client", "ratio", "rounds"];
     let rows = rates.iter().map(|rate| {
         [
             rate.projects.to_string(),
@@ -59,6 +60,8 @@ pub async fn rates() {
             format!("{:.0}", rate.rotator),
             format!("{:.0}", rate.generator),
             format!("**{:.2}**", rate.ratio),
+            format!("{:.0}", rate.client),
+            format!("{:.2}", rate.client_ratio),
             rate.rounds.to_string(),
         ]
     });
@@ -136,8 +139,8 @@ pub async fn costs() {
                 (Rival::Rotator | Rival::Python, 100) => rival.instructions(&stage).await,
                 _ => None,
             };
-            let instructions =
-                instructions.map_or("-".to_owned(), |all| format!("{:.2}", all / 1e6 / projects as f64));
+            let instructions = instructions
+                .map_or_else(|| "-".to_owned(), |all| format!("{:.2}", all / 1e6 / projects as f64));
             rows.push([
                 rival.name().to_owned(),
                 projects.to_string(),
@@ -169,13 +172,9 @@ pub async fn costs() {
 
 /// The daemon, and the pass that finds nothing to do.
 pub async fn daemon() {
-    let projects = 1_000;
-    let stage = Stage::new(projects).await;
-    stage.rotate().await;
-    stage.ripen().await;
-    let starts = resting::starts(&stage, 15).await;
+    let starts = resting::starts(&Stage::new(1).await, 15).await;
     let start = median(starts.iter().map(|time| time.as_secs_f64() * 1e3).collect());
-    let due = Stage::new(projects).await;
+    let due = Stage::new(1_000).await;
     let first = due.rig.json(&["rotate"]).await;
     let quiet = due.rig.json(&["rotate"]).await;
     let idle = resting::idle(&due).await;
@@ -212,7 +211,9 @@ fn write(part: &str, findings: &str) {
 }
 
 fn draw(name: &str, svg: &str) {
-    std::fs::write(docs().join("performance").join(name), svg).unwrap();
+    let folder = docs().join("performance");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), svg).unwrap();
 }
 
 fn docs() -> PathBuf {

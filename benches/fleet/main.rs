@@ -27,10 +27,14 @@ mod rivals;
 mod stage;
 mod support;
 
+const PARTS: [&str; 4] = ["rates", "costs", "daemon", "budget"];
+
 #[tokio::main]
 async fn main() {
     let wanted = std::env::var("PARTS").unwrap_or_default();
     let is_wanted = |part: &str| wanted.is_empty() || wanted.split_whitespace().any(|one| one == part);
+    let unknown = wanted.split_whitespace().find(|part| !PARTS.contains(part));
+    assert_eq!(unknown, None, "PARTS may name {PARTS:?}");
     document::machine();
     if is_wanted("rates") {
         document::rates().await;

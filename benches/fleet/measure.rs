@@ -29,12 +29,12 @@ pub struct Cost {
 pub async fn run(mut command: Command) -> Cost {
     let before = children();
     let started = Instant::now();
-    let child = command.process_group(0).spawn().unwrap();
-    let group = child.id().unwrap();
+    let child = command.spawn().unwrap();
+    let root = child.id().unwrap();
     let ended = Arc::new(AtomicBool::new(false));
     let watch = thread::spawn({
         let ended = Arc::clone(&ended);
-        move || peak(group, &ended)
+        move || peak(root, &ended)
     });
     let output = child.wait_with_output().await.unwrap();
     let wall = started.elapsed();
@@ -53,25 +53,23 @@ fn children() -> Duration {
         .sum()
 }
 
-/// The largest sum of the peaks of the processes that lived at the same time.
-fn peak(group: u32, ended: &AtomicBool) -> u64 {
+/// The largest sum of the peaks of the processes that lived at the same time, a page that two share being counted twice.
+fn peak(root: u32, ended: &AtomicBool) -> u64 {
     let mut peak = 0;
     while !ended.load(Ordering::Relaxed) {
-        let members = members(group);
-        peak = peak.max(members.iter().map(|process| memory(*process, "VmHWM")).sum());
-        // To look for other processes is dear; a program that has only one keeps to it.
-        let pause = if members.len() > 1 { LOOK * 5 } else { LOOK };
-        thread::sleep(pause);
+        peak = peak.max(family(root).into_iter().map(|process| memory(process, "VmHWM")).sum());
+        thread::sleep(LOOK);
     }
     peak
 }
 
-fn members(group: u32) -> Vec<u32> {
+/// A process and all that descend from it.
+fn family(root: u32) -> Vec<u32> {
     let children = |parent: u32| {
         let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
     };
-    let mut members = vec![group];
+    let mut members = vec![root];
     let mut next = 0;
     while let Some(member) = members.get(next) {
         members.extend(children(*member));
@@ -88,7 +86,7 @@ pub fn memory(process: u32, line: &str) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// The processor time that a living process has used.
+/// The processor time that the living threads of a process have used.
 pub fn cpu(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let used = tasks.map(|task| {

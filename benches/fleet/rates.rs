@@ -15,8 +15,10 @@ pub struct Rate {
     /// Rotations per second.
     pub rotator: f64,
     pub generator: f64,
-    /// Of the two, round by round.
+    pub client: f64,
+    /// The rotator's to that of the generator on bare sockets, and on the rotator's HTTP client, round by round.
     pub ratio: f64,
+    pub client_ratio: f64,
     /// Of the rotator's whole run, in seconds.
     pub seconds: f64,
     /// In bytes.
@@ -28,10 +30,11 @@ pub struct Rate {
 struct Round {
     rotator: Cost,
     generator: Duration,
+    client: Duration,
     requests: u64,
 }
 
-/// Rotator and generator take turns.
+/// The rotator and both kinds of the generator take turns.
 pub async fn measure(projects: usize, latency: Duration, rounds: usize) -> Rate {
     let (mut ours, mut theirs) = (Stage::new(projects).await, Stage::new(projects).await);
     // The first publication is another thing: it reads no secret, and it marks the new one. And only what was replaced
@@ -52,9 +55,13 @@ pub async fn measure(projects: usize, latency: Duration, rounds: usize) -> Rate 
         assert_eq!(document["published"], projects, "{}", document["problems"]);
         assert_eq!(document["retired"], projects, "{}", document["problems"]);
         let requests = ours.counted();
+        load.client = None;
         let generated = load.run().await;
         load.follow(generated.keys);
-        figures.push(Round { rotator, generator: generated.wall, requests });
+        load.client = Some(reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap());
+        let by_client = load.run().await;
+        load.follow(by_client.keys);
+        figures.push(Round { rotator, generator: generated.wall, client: by_client.wall, requests });
     }
     let per_second = |time: Duration| projects as f64 / time.as_secs_f64();
     let of = |figure: &dyn Fn(&Round) -> f64| median(figures.iter().map(figure).collect());
@@ -64,6 +71,8 @@ pub async fn measure(projects: usize, latency: Duration, rounds: usize) -> Rate 
         rounds,
         rotator: of(&|round| per_second(round.rotator.wall)),
         generator: of(&|round| per_second(round.generator)),
+        client: of(&|round| per_second(round.client)),
+        client_ratio: of(&|round| round.client.as_secs_f64() / round.rotator.wall.as_secs_f64()),
         ratio: of(&|round| round.generator.as_secs_f64() / round.rotator.wall.as_secs_f64()),
         seconds: of(&|round| round.rotator.wall.as_secs_f64()),
         peak: of(&|round| round.rotator.peak as f64),

@@ -116,6 +116,7 @@ impl Stage {
             retiring: Vec::new(),
             key_pages: 0,
             concurrency: CONCURRENCY,
+            client: None,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> 
     for warning in &loaded.warnings {
         findings.unwise("configuration", warning.clone());
     }
-    setup::runtime()?.block_on(examine(&engine, &mut findings));
+    setup::block_on(examine(&engine, &mut findings))?;
     match output {
         Output::Table => print(&findings.text())?,
         Output::Json => print_json(&findings)?,
@@ -151,9 +151,9 @@ async fn check_fleet(engine: &Engine, survey: &Survey, findings: &mut Findings) 
 }
 
 /// The rights that the passes to come will need, on the path of the first project that may be written.
-async fn check_rights<'a>(engine: &Engine, survey: &'a Survey, findings: &mut Findings) {
-    let place = |step: &'a Step| step.observed.target.place.as_ref().ok().filter(|_| is_writable(step));
-    let Some(path) = survey.plan.steps.iter().find_map(place) else { return };
+async fn check_rights(engine: &Engine, survey: &Survey, findings: &mut Findings) {
+    let mut writable = survey.plan.steps.iter().filter(|step| is_writable(step));
+    let Some(path) = writable.find_map(|step| step.observed.target.place.as_ref().ok()) else { return };
     let (data, metadata) = (engine.vault.data_path(path), engine.vault.metadata_path(path));
     let mut needed = BTreeMap::from([(data, vec!["create", "read", "update"]), (metadata, vec!["patch"])]);
     if engine.policy.on_vanished == OnVanished::Delete {

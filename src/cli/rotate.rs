@@ -34,12 +34,12 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
     let request = request(options)?;
     // On a terminal the progress line and the table say what the log would.
     let (engine, _) = setup::command(file, std::io::stderr().is_terminal())?;
-    let report = setup::runtime()?.block_on(async {
+    let report = setup::block_on(async {
         let signals = Signals::catch()?;
         let pass = engine.pass(&request, &signals.stop);
         let report = progress::shown(engine.progress.subscribe(), pass).await?;
         Ok::<_, Failure>(report)
-    })?;
+    })??;
     match options.report.output {
         Output::Table => print(&text(&report))?,
         Output::Json => print_json(&Document::from(&report))?,

@@ -12,11 +12,11 @@ pub(super) fn run(file: Option<&Path>) -> Result<Exit, Failure> {
     let loaded = setup::load(file)?;
     telemetry::install(&loaded.config.log, Stream::Stdout, false);
     setup::warn(&loaded.warnings);
-    setup::runtime()?.block_on(async {
+    setup::block_on(async {
         let first = Setup { engine: setup::engine(&loaded.config)?, pace: loaded.config.pace };
         daemon::run(first, || reload(file)).await?;
         Ok(Exit::Done)
-    })
+    })?
 }
 
 /// Reads the configuration anew. A bad one is refused with all its problems, and the old one stays.

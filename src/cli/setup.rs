@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigError, Loaded};
@@ -47,8 +47,12 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// The runtime. One thread: the work is waiting, and what little is computed between two answers is less than it costs
-/// to wake a second thread for each of them.
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    Ok(Builder::new_current_thread().enable_all().build()?)
+/// Does the work of a command. One thread: the work is waiting, and what little is computed between two answers is less
+/// than it costs to wake a second thread for each of them.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A name that is still being resolved, for somebody who has given up, is not waited for.
+    runtime.shutdown_background();
+    Ok(done)
 }

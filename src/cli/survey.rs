@@ -8,8 +8,7 @@ use super::{progress, setup};
 
 /// Observes and decides, with the progress on a terminal.
 pub(super) fn survey(engine: &Engine, request: &Request) -> Result<Survey, Failure> {
-    setup::runtime()?
-        .block_on(async { Ok(progress::shown(engine.progress.subscribe(), engine.survey(request)).await?) })
+    Ok(setup::block_on(progress::shown(engine.progress.subscribe(), engine.survey(request)))??)
 }
 
 /// A survey that met a problem is not a success.

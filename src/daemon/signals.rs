@@ -40,11 +40,11 @@ impl Signals {
                 if stop.is_cancelled() {
                     std::process::exit(1);
                 }
+                stop.cancel();
                 tracing::info!(
                     event = "daemon.stopping",
                     "asked to stop; projects under way come to their end"
                 );
-                stop.cancel();
             }
         });
         forward(hangup, Arc::clone(&caught.reload));

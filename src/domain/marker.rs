@@ -29,6 +29,11 @@ impl Marker {
             Self { instance: Instance::parse(instance).ok()?, rotation: RotationId::parse(rotation).ok()? };
         (marker.to_string() == notes).then_some(marker)
     }
+
+    /// The marker in a key's notes, if it is one of this instance.
+    pub fn of(instance: &Instance, notes: Option<&str>) -> Option<Self> {
+        Self::parse(notes?).filter(|marker| marker.instance == *instance)
+    }
 }
 
 impl fmt::Display for Marker {

@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::domain::clocks::Clocks;
@@ -25,7 +24,7 @@ use crate::plan::reason::Due;
 use crate::plan::target::Target;
 use crate::plan::world::OwnKey;
 use crate::plan::{Decision, Step};
-use crate::vault::{Kind as VaultKind, Over, Secret, VaultError};
+use crate::vault::{Kind as VaultKind, OtherFields, Over, Secret, VaultError};
 
 use super::report::Outcome;
 use super::{Engine, event};
@@ -45,9 +44,10 @@ pub(super) struct Attempt<'a> {
     pub(super) engine: &'a Engine,
     pub(super) step: &'a Step,
     pub(super) path: &'a SecretPath,
-    /// What stood there, and what others have beside it.
+    /// What stood there.
     pub(super) secret: &'a SecretState,
-    pub(super) others: Option<&'a Map<String, Value>>,
+    /// What others have beside it, from the same reading.
+    pub(super) others: Option<&'a OtherFields>,
 }
 
 /// Why an attempt ended without a publication.
@@ -207,10 +207,10 @@ impl Attempt<'_> {
                 Err(CreateError::Refused(error)) => return Err(Failure::Mint(error)),
                 Err(CreateError::Ambiguous(error)) => lost = Some(error),
             }
-            let keys =
-                self.engine.exceptionless.project_keys(&project.id).await.map_err(Failure::MintLost)?;
             let notes = marker.to_string();
-            if let Some(listed) = keys.into_iter().find(|listed| listed.notes.as_deref() == Some(&notes)) {
+            let is_it = |listed: &ListedKey| listed.notes.as_deref() == Some(&notes);
+            let keys = self.engine.exceptionless.project_keys(&project.id, is_it).await;
+            if let Some(listed) = keys.map_err(Failure::MintLost)?.kept.pop() {
                 event::key_recovered(self.target(), &listed.key, rotation);
                 let ListedKey { key, project_id, organization_id, scopes, notes, created, .. } = listed;
                 let found = CreatedKey { key, project_id, organization_id, scopes, notes, created };

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use serde_json::{Map, Value};
 
 use crate::domain::ids::{Instance, ProjectId};
 use crate::domain::key::ApiKey;
+use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, ListedKey};
@@ -26,14 +26,16 @@ use crate::plan::reason::Due;
 use crate::plan::target::{Target, targets};
 use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use crate::plan::{self, Plan};
+use crate::vault::OtherFields;
 
 use super::report::Progress;
 use super::{Engine, PassError, Request, event};
-use listings::{list_keys, list_projects, marker};
+use listings::{list_keys, list_projects};
 use secrets::{Read, find_strays, read_secrets};
 
-/// The fields of other owners, by the path of the secret.
-pub type Others = HashMap<SecretPath, Map<String, Value>>;
+/// The fields of other owners, by the path of the secret, from the same reading as its state. A secret that is missing
+/// here has none.
+pub type Others = HashMap<SecretPath, OtherFields>;
 
 /// What was seen and decided, before anything is done.
 #[derive(Debug)]
@@ -132,6 +134,7 @@ async fn observe(
                 Ok(published) => {
                     let own = |key| own_key(&engine.policy.instance, key, latest);
                     let mut keys: Vec<_> = listed.into_iter().filter_map(own).collect();
+                    // Mostly two keys, in room for more, and one such list for each project.
                     keys.shrink_to_fit();
                     State::Seen(Sight { secret, published, keys })
                 }
@@ -153,8 +156,15 @@ async fn published_key(
     let Some(key) = &published.api_key else { return Ok(PublishedKey::Missing) };
     let found = listed.iter().find(|listed| listed.key == *key);
     let seen = as_listed(found, target.rule.overlap, latest);
-    let looks_dead = matches!(seen, PublishedKey::Dead(Due::KeyGone | Due::KeyDisabled));
-    Ok(if looks_dead && ask(engine, key).await? { PublishedKey::Misplaced } else { seen })
+    Ok(match seen {
+        // It still works, and that is the trouble.
+        PublishedKey::Dead(Due::KeyExpiring) => seen,
+        PublishedKey::Dead(_) if ask(engine, key).await? => PublishedKey::Misplaced,
+        PublishedKey::Dead(_)
+        | PublishedKey::Alive { .. }
+        | PublishedKey::Missing
+        | PublishedKey::Misplaced => seen,
+    })
 }
 
 /// What the listing says about the published key.
@@ -188,7 +198,7 @@ fn is_enabled(key: &ListedKey, latest: DateTime<Utc>) -> bool {
 
 /// A key that our marker and our instance make ours.
 fn own_key(instance: &Instance, listed: ListedKey, latest: DateTime<Utc>) -> Option<OwnKey> {
-    let marker = marker(instance, &listed)?;
+    let marker = Marker::of(instance, listed.notes.as_deref())?;
     // A key that Exceptionless cannot have made, with notes that somebody copied, is not ours either.
     if !ExceptionlessClient::is_deletable(&listed.key) {
         return None;

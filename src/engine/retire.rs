@@ -7,8 +7,10 @@
 //! who rolled back) can only keep a key.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use crate::domain::ids::ProjectId;
 use crate::domain::key::ApiKey;
@@ -24,6 +26,10 @@ use super::{Engine, Request, event};
 
 /// How often a batch is tried before it is left to the next pass.
 const ROUNDS: usize = 3;
+
+/// How long an answer of Vault licenses. Of a batch that a slow server takes longer to answer for, the first keys are left to
+/// the next pass: meanwhile somebody may have published one of them again.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// A key that may be due, and the step that says so.
 struct Candidate<'a> {
@@ -94,15 +100,21 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
     for Candidate { step, key, emergency, .. } in keys {
         let target = &step.observed.target;
         let doubtful = *emergency || deleted == Deleted::Unfound;
-        if doubtful && matches!(engine.exceptionless.key_works(&key.key).await, Ok(KeyCheck::Works)) {
-            let (name, key) = (target.project.full_name(), key.fingerprint);
-            report.retire_failures.push(format!(
-                "{name}: key {key} still works after it was deleted; Exceptionless may remember it for five \
+        let works = if doubtful { Some(engine.exceptionless.key_works(&key.key).await) } else { None };
+        let (name, fingerprint) = (target.project.full_name(), key.fingerprint);
+        match works {
+            Some(Ok(KeyCheck::Works)) => report.retire_failures.push(format!(
+                "{name}: key {fingerprint} still works after it was deleted; Exceptionless may remember it for five \
                  minutes, or the user may no longer delete it: ask again then, and look at its membership"
-            ));
-        } else {
-            event::key_retired(target, key, *emergency);
-            report.retired += 1;
+            )),
+            Some(Err(error)) => report.retire_failures.push(format!(
+                "{name}: whether key {fingerprint} still works after it was deleted could not be learned; ask again: {}",
+                event::chain(&error)
+            )),
+            Some(Ok(KeyCheck::Refused | KeyCheck::ProjectGone)) | None => {
+                event::key_retired(target, key, *emergency);
+                report.retired += 1;
+            }
         }
     }
 }
@@ -139,13 +151,13 @@ struct License<'a, 'b> {
 /// later pass will decide is no problem, except in an emergency, when a person waits for the end of a key.
 async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License<'a, 'b> {
     let reads = futures_util::stream::iter(batch)
-        .map(|candidate| async move { (candidate, engine.vault.read(candidate.path).await) })
+        .map(|candidate| async move { (candidate, engine.vault.read(candidate.path).await, Instant::now()) })
         .buffered(engine.concurrency)
         .collect::<Vec<_>>()
         .await;
     let clocks = engine.clocks();
     let mut license = License { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
-    for (candidate, read) in reads {
+    for (candidate, read, answered) in reads {
         let target = &candidate.step.observed.target;
         let name = target.project.full_name();
         let published = match read {
@@ -156,7 +168,7 @@ async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License
                 continue;
             }
         };
-        let may = published.is_some_and(|published| {
+        let may = published.filter(|_| answered.elapsed() <= FRESH).is_some_and(|published| {
             let alive = candidate.saw_alive(&published);
             retire::may_revoke(&target.rule, &published, candidate.key, &clocks, alive, candidate.emergency)
         });
@@ -165,7 +177,8 @@ async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License
         } else if candidate.emergency {
             let key = candidate.key.fingerprint;
             license.problems.push(format!(
-                "{name}: key {key} still works, because the secret changed meanwhile; repeat the emergency"
+                "{name}: key {key} still works, because the secret changed meanwhile, or Vault took too long to \
+                 tell; repeat the emergency"
             ));
         }
     }

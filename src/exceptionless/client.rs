@@ -12,7 +12,7 @@ use super::error::{CreateError, ExceptionlessError};
 use super::gate::Permit;
 use super::limiter::Budget;
 use super::listing::{Listing, PAGE, Step};
-use super::model::{CreatedKey, Deleted, KeyCheck, KeyListing, ListedKey, Organization, User};
+use super::model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, User};
 use super::operation::Operation;
 use super::refusal::Unreadable;
 use super::session::Session;
@@ -75,10 +75,9 @@ impl ExceptionlessClient {
             let mut call = Call::get(Operation::Projects(id.clone()), format!("organizations/{id}/projects"));
             call.query.push(("sort", "created_utc".to_owned()));
             let (answer, announced) = self.page(&mut call, listing.page()).await?;
-            let page = answer.json::<Vec<wire::ViewProject>>().and_then(|page| {
-                let read = |project: wire::ViewProject| project.read(organization);
+            let page = answer.json::<Vec<wire::ViewProject<'_>>>().and_then(|page| {
                 let named = |project: Project| (project.id.clone(), Some(project));
-                page.into_iter().map(|project| read(project).map(named)).collect()
+                page.into_iter().map(|project| project.read(organization).map(named)).collect()
             });
             match listing.take::<ProjectId>(self.read(&call, page)?, announced) {
                 Step::Continue => {}
@@ -103,13 +102,17 @@ impl ExceptionlessClient {
         self.keys(operation, &format!("organizations/{id}/tokens"), keep).await
     }
 
-    /// `GET projects/{id}/tokens`: the keys of one project. The server adds keys of the organization that
-    /// merely default to the project; they are left out.
-    pub async fn project_keys(&self, id: &ProjectId) -> Result<Vec<ListedKey>, ExceptionlessError> {
+    /// `GET projects/{id}/tokens`: of the keys of one project, the ones to keep. The server adds keys of the
+    /// organization that merely default to the project; they are left out.
+    pub async fn project_keys(
+        &self,
+        id: &ProjectId,
+        keep: impl Fn(&ListedKey) -> bool,
+    ) -> Result<Keys, ExceptionlessError> {
         let operation = Operation::ProjectKeys(id.clone());
-        let keep = |key: &ListedKey| key.project_id.as_ref() == Some(id);
+        let keep = |key: &ListedKey| key.project_id.as_ref() == Some(id) && keep(key);
         match self.keys(operation.clone(), &format!("projects/{id}/tokens"), keep).await? {
-            KeyListing::Complete { keys, .. } => Ok(keys),
+            KeyListing::Complete(keys) => Ok(keys),
             KeyListing::TooMany { count } => Err(ExceptionlessError::TooMany { operation, count }),
         }
     }
@@ -246,8 +249,8 @@ impl ExceptionlessClient {
             match listing.take(page, announced) {
                 Step::Continue => {}
                 Step::Complete => {
-                    let count = listing.seen();
-                    return Ok(KeyListing::Complete { keys: listing.into_items(), count });
+                    let seen = listing.seen();
+                    return Ok(KeyListing::Complete(Keys { kept: listing.into_items(), seen }));
                 }
                 Step::Incomplete => return Err(incomplete(call, &listing)),
                 Step::TooMany => return Ok(KeyListing::TooMany { count: announced }),

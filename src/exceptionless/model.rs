@@ -33,17 +33,21 @@ pub struct Organization {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyListing {
     /// All of them were seen.
-    Complete {
-        /// The ones to keep.
-        keys: Vec<ListedKey>,
-        /// How many there are.
-        count: u64,
-    },
+    Complete(Keys),
     /// More than one listing can reach: they must be listed project by project.
     TooMany {
         /// How many there are.
         count: u64,
     },
+}
+
+/// What a complete listing has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The keys that were asked for.
+    pub kept: Vec<ListedKey>,
+    /// How many were listed.
+    pub seen: u64,
 }
 
 /// A key as a listing shows it.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -69,10 +69,11 @@ pub(super) struct ViewOrganization {
 
 /// An item of `GET organizations/{id}/projects`
 #[derive(Deserialize)]
-pub(super) struct ViewProject {
-    id: String,
-    #[serde(default)]
-    name: String,
+pub(super) struct ViewProject<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
 }
 
 /// An item of the listings of keys, and the answer to a create.
@@ -135,8 +136,8 @@ impl ViewOrganization {
     }
 }
 
-impl ViewProject {
-    pub(super) fn read(self, of: &Organization) -> Result<Project, Unreadable> {
+impl ViewProject<'_> {
+    pub(super) fn read(&self, of: &Organization) -> Result<Project, Unreadable> {
         let id = ProjectId::parse(&self.id).map_err(|_| Unreadable::Value { field: "project id" })?;
         let name = printable(&self.name);
         Ok(Project { id, name, organization_id: of.id.clone(), organization_name: Arc::clone(&of.name) })
@@ -163,7 +164,7 @@ impl ViewToken<'_> {
             notes: self.notes.clone(),
             is_disabled: self.is_disabled,
             is_suspended: self.is_suspended,
-            expires: self.expires_utc.as_deref().map(|text| time(text, "expires_utc")).transpose()?,
+            expires: self.expires_utc.as_deref().and_then(end),
             created: time(&self.created_utc, "created_utc")?,
         }))
     }
@@ -195,6 +196,23 @@ impl WorkResults {
     }
 }
 
+/// A page of projects, read as the client reads it; how many there are. For the benchmark.
+#[doc(hidden)]
+pub fn projects(body: &[u8], of: &Organization) -> Option<usize> {
+    let page: Vec<ViewProject<'_>> = serde_json::from_slice(body).ok()?;
+    let projects: Vec<Project> =
+        page.iter().map(|project| project.read(of)).collect::<Result<_, _>>().ok()?;
+    Some(projects.len())
+}
+
+/// A page of keys, likewise.
+#[doc(hidden)]
+pub fn keys(body: &[u8]) -> Option<usize> {
+    let page: Vec<ViewToken<'_>> = serde_json::from_slice(body).ok()?;
+    let keys: Vec<Option<ListedKey>> = page.iter().map(ViewToken::listed).collect::<Result<_, _>>().ok()?;
+    Some(keys.len())
+}
+
 /// JSON for a request.
 pub(super) fn encode(body: &impl Serialize) -> Zeroizing<Vec<u8>> {
     // Structs of strings have no way to fail; an empty body is refused by the server.
@@ -209,6 +227,16 @@ fn printable(name: &str) -> String {
 
 fn organization(id: &str) -> Result<OrganizationId, Unreadable> {
     OrganizationId::parse(id).map_err(|_| Unreadable::Value { field: "organization id" })
+}
+
+/// When a key stops working, as anybody may set it. A time beyond our arithmetic is no end;
+/// what cannot be read is one that has passed, so that the key is not published. It is no error, which would hide all
+/// the other keys of the listing.
+fn end(text: &str) -> Option<DateTime<Utc>> {
+    match parse_time(text) {
+        Some(time) if time.year() >= 9000 => None,
+        time => Some(time.and_then(plausible).unwrap_or(DateTime::UNIX_EPOCH)),
+    }
 }
 
 fn time(text: &str, field: &'static str) -> Result<DateTime<Utc>, Unreadable> {

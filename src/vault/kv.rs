@@ -84,8 +84,8 @@ impl VaultStore {
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and
     /// a later one stays. From a secret that others share, only our fields are removed.
     pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
-        if self.layout().is_shared() && !seen.others.is_empty() {
-            let data = Value::Object(seen.others.clone());
+        if self.layout().is_shared() && !seen.others.0.is_empty() {
+            let data = Value::Object(seen.others.0.clone());
             return self.write(path, data, seen.state.version(), None).await.map(drop);
         }
         let request = DeleteSecretVersionsRequest {

@@ -16,32 +16,30 @@ use crate::domain::secret::{FIELDS, MANAGED_BY, Publication, Published, SecretSt
 const VANISHED_AT: &str = "vanished_at";
 
 /// What was read at a path: all that the next write needs.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Secret {
     /// What it means to us.
     pub state: SecretState,
     /// Since when its project is marked as gone, as [`mark_vanished`](super::VaultStore::mark_vanished) wrote it.
     pub vanished_at: Option<String>,
     /// The fields of other owners, which a merge keeps. Empty when the secret is ours alone.
-    pub others: Map<String, Value>,
+    pub others: OtherFields,
 }
 
-/// The values of others may be secret too.
-impl fmt::Debug for Secret {
+/// The fields that other owners have in a secret. They do not print: their values may be secret too.
+#[derive(Clone, Default, PartialEq)]
+pub struct OtherFields(pub Map<String, Value>);
+
+impl fmt::Debug for OtherFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state, vanished_at, others } = self;
-        f.debug_struct("Secret")
-            .field("state", state)
-            .field("vanished_at", vanished_at)
-            .field("others", &others.len())
-            .finish()
+        write!(f, "OtherFields({})", self.0.len())
     }
 }
 
 impl Secret {
     /// Nothing at all.
     pub fn absent() -> Self {
-        Self { state: SecretState::Absent, vanished_at: None, others: Map::new() }
+        Self { state: SecretState::Absent, vanished_at: None, others: OtherFields::default() }
     }
 }
 
@@ -51,7 +49,7 @@ pub struct Over<'a> {
     /// The version for the check-and-set.
     pub version: u64,
     /// The fields of other owners, if there are any to keep.
-    pub others: Option<&'a Map<String, Value>>,
+    pub others: Option<&'a OtherFields>,
 }
 
 impl<'a> From<&'a Secret> for Over<'a> {
@@ -90,19 +88,13 @@ impl Layout {
         let vanished_at = marks.remove(&self.name(VANISHED_AT));
         let version = metadata.version;
         let written_at = self.written_at(&metadata.created_time);
-        let Value::Object(mut fields) = data else {
+        let Value::Object(fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, vanished_at, others: Map::new() };
+            return Secret { state, vanished_at, others: OtherFields::default() };
         };
         let state = self.state(version, written_at, &fields, stamp, vanished_at.is_some());
-        let others = if self.shared {
-            fields.retain(|name, _| !self.is_ours(name));
-            fields
-        } else {
-            // Not the emptied one: it would keep its memory.
-            Map::new()
-        };
-        Secret { state, vanished_at, others }
+        let kept = fields.into_iter().filter(|(name, _)| self.shared && !self.is_ours(name));
+        Secret { state, vanished_at, others: OtherFields(kept.collect()) }
     }
 
     fn state(
@@ -136,8 +128,8 @@ impl Layout {
     }
 
     /// The data that publishes: our fields, and what others have beside them.
-    pub(super) fn data(&self, publication: &Publication, others: Option<&Map<String, Value>>) -> Value {
-        let mut data = others.filter(|_| self.shared).cloned().unwrap_or_default();
+    pub(super) fn data(&self, publication: &Publication, others: Option<&OtherFields>) -> Value {
+        let OtherFields(mut data) = others.filter(|_| self.shared).cloned().unwrap_or_default();
         for (name, value) in publication.fields() {
             data.insert(self.name(name), Value::String(value));
         }

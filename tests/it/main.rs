@@ -23,6 +23,7 @@ mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod lean;
 #[cfg(feature = "system")]
 mod memory;
 #[cfg(feature = "kill-points")]

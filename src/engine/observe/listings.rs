@@ -9,7 +9,7 @@ use crate::domain::ids::{Instance, OrganizationId, ProjectId};
 use crate::domain::marker::Marker;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
-use crate::exceptionless::{ErrorKind, ExceptionlessError, KeyListing, ListedKey, Organization};
+use crate::exceptionless::{ErrorKind, ExceptionlessError, KeyListing, Keys, ListedKey, Organization};
 use crate::plan::target::Target;
 
 use super::secrets::Read;
@@ -81,8 +81,9 @@ impl ListedKeys {
         }
     }
 
-    fn add(&mut self, keys: Vec<ListedKey>) {
-        for key in keys {
+    fn add(&mut self, Keys { kept, seen }: Keys) {
+        self.count += seen;
+        for key in kept {
             if let Some(project) = &key.project_id {
                 self.by_project.entry(project.clone()).or_default().push(key);
             }
@@ -114,10 +115,7 @@ pub(super) async fn list_keys(
     let mut crowded = Vec::new();
     for (projects, listing) in unless_all_failed(listings)? {
         match listing {
-            Ok(KeyListing::Complete { keys, count }) => {
-                listed.count += count;
-                listed.add(keys);
-            }
+            Ok(KeyListing::Complete(keys)) => listed.add(keys),
             Ok(KeyListing::TooMany { .. }) => crowded.extend(projects),
             Err(error) => {
                 let problem =
@@ -126,7 +124,7 @@ pub(super) async fn list_keys(
             }
         }
     }
-    list_one_by_one(engine, crowded, &mut listed).await;
+    list_one_by_one(engine, crowded, reads, &mut listed).await;
     Ok(listed)
 }
 
@@ -137,29 +135,26 @@ fn matters(instance: &Instance, reads: &HashMap<ProjectId, Read>, key: &ListedKe
         return false;
     };
     let is_published = matches!(secret, SecretState::Ours(published) if published.publishes(&key.key));
-    is_published || marker(instance, key).is_some()
-}
-
-/// The marker in a key's notes, if it is one of this instance.
-pub(super) fn marker(instance: &Instance, key: &ListedKey) -> Option<Marker> {
-    let marker = Marker::parse(key.notes.as_deref()?)?;
-    (marker.instance == *instance).then_some(marker)
+    is_published || Marker::of(instance, key.notes.as_deref()).is_some()
 }
 
 /// Lists the keys of each project in turn, where an organization has more than one listing can reach.
-async fn list_one_by_one(engine: &Engine, projects: Vec<ProjectId>, listed: &mut ListedKeys) {
+async fn list_one_by_one(
+    engine: &Engine,
+    projects: Vec<ProjectId>,
+    reads: &HashMap<ProjectId, Read>,
+    listed: &mut ListedKeys,
+) {
     let mut listings = futures_util::stream::iter(projects)
         .map(|project| async move {
-            let listing = engine.exceptionless.project_keys(&project).await;
+            let keep = |key: &ListedKey| matters(&engine.policy.instance, reads, key);
+            let listing = engine.exceptionless.project_keys(&project, keep).await;
             (project, listing)
         })
         .buffer_unordered(LISTINGS_AT_ONCE);
     while let Some((project, listing)) = listings.next().await {
         match listing {
-            Ok(keys) => {
-                listed.count += keys.len() as u64;
-                listed.add(keys);
-            }
+            Ok(keys) => listed.add(keys),
             Err(error) => {
                 let problem = format!("its keys could not be listed: {}", event::chain(&error));
                 listed.failed.insert(project, problem);

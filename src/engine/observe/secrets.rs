@@ -48,7 +48,7 @@ pub(super) async fn read_secrets(
                 Ok(secret) => {
                     lost_in_a_row.store(0, Ordering::Relaxed);
                     let Secret { state, others, .. } = secret;
-                    (id, Read::Secret(state), (!others.is_empty()).then_some((path, others)))
+                    (id, Read::Secret(state), (!others.0.is_empty()).then_some((path, others)))
                 }
                 Err(error) => {
                     let lost = error.kind() == VaultKind::Unreachable;

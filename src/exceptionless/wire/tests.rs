@@ -100,3 +100,20 @@ fn a_login_token_that_fits_in_no_header_is_unusable() {
         assert_eq!(read.err(), Some(Unreadable::Value { field: "token" }), "{token}");
     }
 }
+
+#[test]
+fn an_end_that_makes_no_sense_hides_no_key() {
+    let notes = "exceptionless-rotator/1 instance=default rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
+    let ending = |end: &str| {
+        let key = token(&format!(
+            r#"{{"id":"{KEY}","organization_id":"o","created_utc":"2026-08-21T12:34:56Z","expires_utc":"{end}","notes":"{notes}"}}"#
+        ));
+        key.expect("readable").expect("a key").expires
+    };
+    for never in ["9999-12-31T23:59:59.9999999Z", "+262142-12-31T23:59:59Z"] {
+        assert_eq!(ending(never), None, "{never}");
+    }
+    for passed in ["0001-01-01T00:00:00Z", "soon", ""] {
+        assert_eq!(ending(passed), Some(DateTime::UNIX_EPOCH), "{passed}");
+    }
+}

@@ -95,7 +95,7 @@ fn a_shared_secret_has_room_unless_one_of_our_names_is_taken() {
 fn a_merge_drops_only_our_own_old_fields() {
     let before = json!({"ex_managed_by": OURS, "ex_next_rotation_at": "old", "ex_else": [1], "x": null});
     let seen = merging().interpret(version(before, &[]));
-    assert_eq!(Value::Object(seen.others.clone()), json!({"ex_else": [1], "x": null}));
+    assert_eq!(Value::Object(seen.others.0.clone()), json!({"ex_else": [1], "x": null}));
     let after = merging().data(&Publication { next_rotation_at: None, ..publication() }, Some(&seen.others));
     assert_eq!(after["ex_api_key"], "key-1");
     assert_eq!(after["ex_else"], json!([1]));
@@ -106,7 +106,7 @@ fn a_merge_drops_only_our_own_old_fields() {
 #[test]
 fn a_replaced_secret_keeps_nothing() {
     let seen = replacing().interpret(version(json!({"password": "x"}), &[]));
-    assert!(seen.others.is_empty());
+    assert!(seen.others.0.is_empty());
     assert_eq!(replacing().data(&publication(), None).as_object().map(Map::len), Some(FIELDS.len()));
 }
 

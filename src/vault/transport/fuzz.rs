@@ -97,7 +97,7 @@ proptest! {
         };
         prop_assert!(!gives_away(&shown(&secret), &key));
         let ours = |name: &String| FIELDS.iter().any(|field| name.strip_prefix(prefix) == Some(field));
-        prop_assert!(!secret.others.keys().any(ours));
+        prop_assert!(!secret.others.0.keys().any(ours));
         if let SecretState::Ours(published) = &secret.state {
             prop_assert!(published.api_key.as_ref().is_none_or(|key| (1..=128).contains(&key.expose().len())));
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{overlaps_are_over, rotate};
 use crate::support::bao::FOLDER;
 use crate::support::rig::Rig;
+use crate::support::until;
 
 const WINDOW: Duration = Duration::from_secs(6);
 
@@ -163,4 +164,24 @@ async fn while_a_secret_in_our_folder_cannot_be_read_none_is_revoked_that_it_may
     assert_eq!((ended.code, &ended.document()["retired"]), (1, &json!(0)), "{ended:?}");
     assert!(ended.events().contains(&"pass.blind".to_owned()), "{ended:?}");
     assert!(rig.emulator.authenticates(&first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_vault_that_is_not_fresh_any_more_licenses_nothing() {
+    let mut rig = Rig::sized(2).await;
+    rig.set("rotation", "overlap", "\"1s\"").set("vault", "timeout", "\"7s\"");
+    for _ in 0..2 {
+        rig.json(&["rotate", "--all"]).await;
+    }
+    let over = Utc::now() + TimeDelta::seconds(8);
+    until(over).await;
+    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    // Of the two readings that the batch waits for, the second takes its time.
+    let slow = format!("/v1/{}/data/{FOLDER}/{}", rig.corner.mount, rig.projects()[1]);
+    relay.add_fault(Fault::new("GET", &slow, Kind::Slow(Duration::from_secs(6))).skip(1));
+    let ended = rotate(&rig, &[]).await;
+    assert_eq!((ended.code, &ended.document()["retired"]), (0, &json!(1)), "{ended:?}");
+    assert_eq!(rig.json(&["rotate"]).await["retired"], 1);
+    assert!(rig.has_converged().await);
 }

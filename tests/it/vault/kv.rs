@@ -76,7 +76,7 @@ async fn the_secrets_of_others_are_told_apart() {
 
     let person = store.read(&path("person")).await.unwrap();
     assert_eq!(person.state, SecretState::Foreign { version: 1, owner: None });
-    assert!(person.others.is_empty());
+    assert!(person.others.0.is_empty());
     let instance = store.read(&path("other")).await.unwrap();
     assert_eq!(instance.state, SecretState::Foreign { version: 1, owner: Some(Owner(other)) });
 }
@@ -173,7 +173,7 @@ async fn merged_fields_stand_beside_those_of_others() {
     store.stamp(&path("a")).await.unwrap();
     let seen = store.read(&path("a")).await.unwrap();
     assert!(matches!(&seen.state, SecretState::Ours(published) if published.stamped));
-    assert_eq!(Value::Object(seen.others.clone()), others);
+    assert_eq!(Value::Object(seen.others.0.clone()), others);
     assert!(corner.metadata("apps/a").await["custom_metadata"]["ex_managed_by"].is_string());
 
     store.publish(&path("a"), &ours(), &seen, soon()).await.unwrap();
