@@ -163,7 +163,7 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
                 .entry(Arc::as_ptr(rule))
                 .or_insert_with(|| Occurrences::around(&rule.schedule, rule.splay, clocks.ours));
             let moved = moved.remove(&observed.target.project.id).unwrap_or_default();
-            Step { moved, ..step(policy, observed, &clocks, ticks, asked, elsewhere.as_ref()) }
+            step(policy, observed, moved, &clocks, ticks, asked, elsewhere.as_ref())
         })
         .collect();
     let wake_at = steps.iter().filter_map(|step| step.wake_at(&clocks)).min();
@@ -173,6 +173,7 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
 fn step(
     policy: &Policy,
     observed: Observed,
+    moved: Vec<SecretPath>,
     clocks: &Clocks,
     ticks: &Occurrences,
     asked: Asked,
@@ -189,7 +190,7 @@ fn step(
             .sight()
             .map(|sight| retire::waiting(&observed.target.rule, sight, elsewhere))
             .unwrap_or_default(),
-        moved: Vec::new(),
+        moved,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
         next_rotation_at: ticks.next_due(delay),

@@ -192,7 +192,7 @@ pub async fn daemon() {
 
 /// When the budget is what limits.
 pub async fn budget() {
-    let budget::Budget { projects, requests, refused, took, ideal } = budget::measure(10_000).await;
+    let budget::Budget { projects, requests, refused, took, ideal } = budget::measure(6_000).await;
     let minutes = |time: Duration| format!("{:.1} min", time.as_secs_f64() / 60.0);
     let rows = [
         ["projects", &projects.to_string()],

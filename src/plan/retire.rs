@@ -38,9 +38,12 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
         let pinned = elsewhere.is_none_or(|keys| keys.contains(&key.fingerprint));
         (!published.publishes(&key.key)).then(|| Waiting { key: key.clone(), since, deadline, pinned })
     };
-    let mut waiting: Vec<_> = sight.keys.iter().filter_map(listed).collect();
-    // Mostly one key, and one such list for each project.
-    waiting.shrink_to_fit();
+    let mut waiting = Vec::new();
+    for key in sight.keys.iter().filter_map(listed) {
+        // Mostly one key, and one such list for each project.
+        waiting.reserve_exact(1);
+        waiting.push(key);
+    }
     waiting
 }
 
