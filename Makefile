@@ -68,9 +68,9 @@ fuzz: ## Damaged input for every parser of foreign input, much of it (CASES=5000
 	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
 
 .PHONY: bench
-bench: tools rivals $(LIBFAKETIME) ## Fast and lean, beside what people would use instead; rewrites docs/performance.md (PARTS="rates costs daemon budget")
-	PARTS="$(PARTS)" cargo bench --locked --bench fleet
+bench: tools rivals $(LIBFAKETIME) ## Fast and lean, beside what people would use instead; rewrites docs/performance.md (half an hour)
 	cargo bench --locked --bench planner --bench listing
+	PARTS="$(PARTS)" cargo bench --locked --bench fleet
 
 .PHONY: load
 load: ## How fast the emulated Exceptionless answers, so that it never hides our own cost

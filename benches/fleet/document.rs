@@ -170,6 +170,28 @@ pub async fn costs() {
     draw("memory.svg", &plot::growth("Peak memory, by the number of projects", "MiB", &lines));
 }
 
+/// What criterion has found before, in the same `make bench`.
+pub fn parts_of_a_pass() {
+    let found = |group: &str, name: &str| {
+        let file = format!("target/criterion/{group}/{name}/new/estimates.json");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let estimates: serde_json::Value = serde_json::from_str(&text).unwrap();
+        format!("{:.2} ms", estimates["median"]["point_estimate"].as_f64().unwrap() / 1e6)
+    };
+    let rows = [
+        ["plan of 10,000 projects, all up to date", &found("plan of 10,000 projects", "up to date")],
+        ["plan of 10,000 projects, all due", &found("plan of 10,000 projects", "all due")],
+        [
+            "page of 100 projects with their usage, 1.6 MiB",
+            &found("listing", "100 projects with their usage"),
+        ],
+        ["page of 100 keys", &found("listing", "100 keys")],
+    ];
+    write("parts", &table(["", "median"], rows.map(|row| row.map(str::to_owned))));
+}
+
 /// The daemon, and the pass that finds nothing to do.
 pub async fn daemon() {
     let starts = resting::starts(&Stage::new(1).await, 15).await;

@@ -27,7 +27,7 @@ mod rivals;
 mod stage;
 mod support;
 
-const PARTS: [&str; 4] = ["rates", "costs", "daemon", "budget"];
+const PARTS: [&str; 5] = ["rates", "costs", "parts", "daemon", "budget"];
 
 #[tokio::main]
 async fn main() {
@@ -41,6 +41,9 @@ async fn main() {
     }
     if is_wanted("costs") {
         document::costs().await;
+    }
+    if is_wanted("parts") {
+        document::parts_of_a_pass();
     }
     if is_wanted("daemon") {
         document::daemon().await;

@@ -72,7 +72,7 @@ pub enum Outcome {
     Enrolled(Box<Publication>, u64),
     /// Nothing was to be published.
     Held,
-    /// Another rotator was faster; its key is published.
+    /// Another rotator, or a person, wrote first; the next pass looks at what they wrote.
     Superseded,
     /// The pass was asked to stop first.
     NotBegun,
