@@ -67,7 +67,10 @@ pub async fn rates() {
     });
     write("rates", &format!("{}\n{CONCURRENCY} projects side by side, both.", table(header, rows)));
     let bars: Vec<_> = rates.iter().flat_map(rate_bars).collect();
-    draw("rates.svg", &plot::bars("Rotations per second: rotator, and bare load generator", &bars, true));
+    draw(
+        "rates.svg",
+        &plot::bars("Rotations per second: rotator, and bare load generator (logarithmic)", &bars),
+    );
 
     let near: Vec<_> = rates.iter().filter(|rate| rate.latency.is_zero()).collect();
     let header = ["projects", "time", "peak memory", "counted requests", "each project's share"];
@@ -166,7 +169,7 @@ pub async fn costs() {
         "runs",
     ];
     write("costs", &table(header, rows));
-    draw("cpu.svg", &plot::bars("CPU time per rotation", &cpu_bars, true));
+    draw("cpu.svg", &plot::bars("CPU time per rotation (logarithmic)", &cpu_bars));
     draw("memory.svg", &plot::growth("Peak memory, by the number of projects", "MiB", &lines));
 }
 

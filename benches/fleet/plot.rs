@@ -17,19 +17,13 @@ pub struct Bar {
     pub kind: usize,
 }
 
-/// Horizontal bars, by value or by its logarithm.
-pub fn bars(title: &str, bars: &[Bar], logarithmic: bool) -> String {
+/// Horizontal bars, as long as the logarithm of the value.
+pub fn bars(title: &str, bars: &[Bar]) -> String {
     let height = 48.0 + BAR * bars.len() as f64 + 8.0;
     let largest = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
     let smallest = bars.iter().map(|bar| bar.value).fold(f64::INFINITY, f64::min);
-    let length = |value: f64| {
-        let share = if logarithmic {
-            (value / smallest * 3.0).ln() / (largest / smallest * 3.0).ln()
-        } else {
-            value / largest
-        };
-        share * (WIDTH - LEFT - 110.0)
-    };
+    let length =
+        |value: f64| (value / smallest * 3.0).ln() / (largest / smallest * 3.0).ln() * (WIDTH - LEFT - 110.0);
     let mut svg = head(title, height);
     for (index, bar) in bars.iter().enumerate() {
         let y = 48.0 + BAR * index as f64;

@@ -110,10 +110,8 @@ fn an_end_that_makes_no_sense_hides_no_key() {
         ));
         key.expect("readable").expect("a key").expires
     };
-    for never in ["9999-12-31T23:59:59.9999999Z", "+262142-12-31T23:59:59Z"] {
-        assert_eq!(ending(never), None, "{never}");
-    }
-    for passed in ["0001-01-01T00:00:00Z", "soon", ""] {
+    assert_eq!(ending("9999-12-31T23:59:59.9999999Z"), None);
+    for passed in ["0001-01-01T00:00:00Z", "+262142-12-31T23:59:59Z", "soon", ""] {
         assert_eq!(ending(passed), Some(DateTime::UNIX_EPOCH), "{passed}");
     }
 }
