@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::domain::clocks::Clocks;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
@@ -112,6 +113,17 @@ fn nothing_selected(user: &str, existing: usize, unmatched: Option<&str>) -> Str
 }
 
 impl Engine {
+    /// Both clients and the policy, as the configuration says; connects to nothing yet.
+    pub fn new(config: &Config) -> Result<Self, PassError> {
+        Ok(Self {
+            exceptionless: ExceptionlessClient::new(&config.exceptionless)?,
+            vault: VaultStore::new(&config.vault, config.policy.instance.clone())?,
+            policy: Arc::new(config.policy.clone()),
+            concurrency: config.pace.concurrency,
+            progress: watch::Sender::default(),
+        })
+    }
+
     /// Looks at both servers and decides; changes nothing.
     pub async fn survey(&self, request: &Request) -> Result<Survey, PassError> {
         observe::survey(self, request).await

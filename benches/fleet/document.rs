@@ -192,7 +192,7 @@ pub fn parts_of_a_pass() {
         ],
         ["page of 100 keys", &found("listing", "100 keys")],
     ];
-    write("parts", &table(["", "median"], rows.map(|row| row.map(str::to_owned))));
+    write("parts", &facts(["", "median"], rows));
 }
 
 /// The daemon, and the pass that finds nothing to do.
@@ -212,7 +212,7 @@ pub async fn daemon() {
         ["requests that count, of a pass with nothing to do, 1,000 projects", &quiet["requests"].to_string()],
         ["requests that count, of a pass that rotates all 1,000", &first["requests"].to_string()],
     ];
-    write("daemon", &table(["", ""], rows.map(|row| row.map(str::to_owned))));
+    write("daemon", &facts(["", ""], rows));
 }
 
 /// When the budget is what limits.
@@ -227,7 +227,12 @@ pub async fn budget() {
         ["took", &minutes(took)],
         ["ratio", &format!("**{:.3}**", took.as_secs_f64() / ideal.as_secs_f64())],
     ];
-    write("budget", &table(["", ""], rows.map(|row| row.map(str::to_owned))));
+    write("budget", &facts(["", ""], rows));
+}
+
+/// A table of two columns.
+fn facts<const ROWS: usize>(header: [&str; 2], rows: [[&str; 2]; ROWS]) -> String {
+    table(header, rows.map(|row| row.map(str::to_owned)))
 }
 
 fn write(part: &str, findings: &str) {

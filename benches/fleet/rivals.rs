@@ -34,7 +34,7 @@ impl Rival {
     /// How it is started.
     pub async fn command(self, stage: &Stage) -> Command {
         let mut command = match self {
-            Self::Rotator => return stage.rig.command(&["rotate", "--all", "--output", "json"]),
+            Self::Rotator => return stage.rotation(),
             Self::Python => Command::new("python3"),
             Self::Script => Command::new("bash"),
         };
@@ -80,27 +80,11 @@ impl Rival {
 /// The memory of an agent that has logged in and has nothing to do: at rest, in bytes.
 pub async fn agent(stage: &Stage) -> u64 {
     let rig = &stage.rig;
-    let (folder, mount) = (rig.corner.dir.path(), &rig.corner.mount);
-    let (folder, sink) = (folder.display(), folder.join("sink"));
+    let folder = rig.corner.dir.path();
+    let sink = folder.join("sink");
     fs::write(rig.path("role-id"), rig.corner.role_id().await).unwrap();
-    let configuration = format!(
-        r#"
-vault {{ address = "{address}" }}
-auto_auth {{
-  method "approle" {{
-    mount_path = "auth/{mount}"
-    config = {{
-      role_id_file_path = "{folder}/role-id"
-      secret_id_file_path = "{folder}/secret-id"
-      remove_secret_id_file_after_reading = false
-    }}
-  }}
-  sink "file" {{ config = {{ path = "{sink}" }} }}
-}}
-"#,
-        address = rig.corner.bao.address,
-        sink = sink.display(),
-    );
+    let more = format!(r#"sink "file" {{ config = {{ path = "{}" }} }}"#, sink.display());
+    let configuration = rig.corner.agent_login(folder, &more);
     let file = rig.path("agent.hcl");
     fs::write(&file, configuration).unwrap();
     let mut agent = Command::new(binary())

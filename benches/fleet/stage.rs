@@ -58,9 +58,14 @@ impl Stage {
         self.rig.set("vault", "address", &format!("\"http://{}\"", self.vault));
     }
 
+    /// The rotator, to rotate everything.
+    pub fn rotation(&self) -> Command {
+        self.rig.command(&["rotate", "--all", "--output", "json"])
+    }
+
     /// Everything is rotated once by the rotator, and what that replaced waits for its end.
     pub async fn rotate(&self) -> (Cost, Value) {
-        let cost = measure::run(self.rig.command(&["rotate", "--all", "--output", "json"])).await;
+        let cost = measure::run(self.rotation()).await;
         let document = serde_json::from_slice(&cost.output.stdout).unwrap();
         (cost, document)
     }

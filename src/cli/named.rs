@@ -11,6 +11,8 @@ pub(super) struct Named {
     project: String,
     organization: String,
     path: Option<String>,
+    #[serde(skip)]
+    full_name: String,
 }
 
 impl Named {
@@ -20,12 +22,12 @@ impl Named {
             project: project.name.clone(),
             organization: project.organization_name.to_string(),
             path: path.map(ToString::to_string),
+            full_name: project.full_name(),
         }
     }
 
-    /// [`Project::full_name`], as it is in the document.
-    pub(super) fn full_name(&self) -> String {
-        format!("{}/{}", self.organization, self.project)
+    pub(super) fn full_name(&self) -> &str {
+        &self.full_name
     }
 
     /// The path for a table.

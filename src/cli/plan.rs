@@ -134,7 +134,7 @@ fn text(document: &Document) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
         [
-            row.named.full_name(),
+            row.named.full_name().to_owned(),
             row.decision.to_owned(),
             row.reason.to_owned(),
             row.retire.to_string(),

@@ -157,7 +157,7 @@ fn text(report: &PassReport) -> String {
         .filter(shown)
         .map(|row| {
             [
-                row.named.full_name(),
+                row.named.full_name().to_owned(),
                 row.outcome.to_owned(),
                 row.reason.to_owned(),
                 row.key.clone().unwrap_or_else(dash),

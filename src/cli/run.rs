@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::daemon::telemetry::{self, Stream};
 use crate::daemon::{self, Setup};
+use crate::engine::Engine;
 
 use super::exit::{Exit, Failure};
 use super::setup;
@@ -13,7 +14,7 @@ pub(super) fn run(file: Option<&Path>) -> Result<Exit, Failure> {
     telemetry::install(&loaded.config.log, Stream::Stdout, false);
     setup::warn(&loaded.warnings);
     setup::block_on(async {
-        let first = Setup { engine: setup::engine(&loaded.config)?, pace: loaded.config.pace };
+        let first = Setup { engine: Engine::new(&loaded.config)?, pace: loaded.config.pace };
         daemon::run(first, || reload(file)).await?;
         Ok(Exit::Done)
     })?
@@ -23,7 +24,7 @@ pub(super) fn run(file: Option<&Path>) -> Result<Exit, Failure> {
 fn reload(file: Option<&Path>) -> Option<Setup> {
     let fresh = setup::load(file).map_err(Failure::from).and_then(|loaded| {
         setup::warn(&loaded.warnings);
-        Ok(Setup { engine: setup::engine(&loaded.config)?, pace: loaded.config.pace })
+        Ok(Setup { engine: Engine::new(&loaded.config)?, pace: loaded.config.pace })
     });
     match fresh {
         Ok(setup) => Some(setup),

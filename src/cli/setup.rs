@@ -1,16 +1,12 @@
 //! From the command line's file name to an engine: the composition root.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
 
 use crate::config::{Config, ConfigError, Loaded};
 use crate::daemon::telemetry::{self, Stream};
 use crate::engine::{Engine, clock};
-use crate::exceptionless::ExceptionlessClient;
-use crate::vault::VaultStore;
 
 use super::exit::Failure;
 
@@ -26,18 +22,7 @@ pub(super) fn command(file: Option<&Path>, quiet: bool) -> Result<(Engine, Loade
     let loaded = load(file)?;
     telemetry::install(&loaded.config.log, Stream::Stderr, quiet);
     warn(&loaded.warnings);
-    Ok((engine(&loaded.config)?, loaded))
-}
-
-/// Both clients and the policy.
-pub(super) fn engine(config: &Config) -> Result<Engine, Failure> {
-    Ok(Engine {
-        exceptionless: ExceptionlessClient::new(&config.exceptionless)?,
-        vault: VaultStore::new(&config.vault, config.policy.instance.clone())?,
-        policy: Arc::new(config.policy.clone()),
-        concurrency: config.pace.concurrency,
-        progress: watch::Sender::default(),
-    })
+    Ok((Engine::new(&loaded.config)?, loaded))
 }
 
 /// Says what is legal but unwise.

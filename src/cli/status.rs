@@ -105,7 +105,7 @@ fn text(document: &Document, now: DateTime<Utc>) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
         [
-            row.named.full_name(),
+            row.named.full_name().to_owned(),
             row.key.clone().unwrap_or_else(dash),
             row.version.map_or_else(dash, |version| version.to_string()),
             row.rotated.map_or_else(dash, |time| span(now - time)),

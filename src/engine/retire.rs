@@ -100,21 +100,26 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
     for Candidate { step, key, emergency, .. } in keys {
         let target = &step.observed.target;
         let doubtful = *emergency || deleted == Deleted::Unfound;
-        let works = if doubtful { Some(engine.exceptionless.key_works(&key.key).await) } else { None };
-        let (name, fingerprint) = (target.project.full_name(), key.fingerprint);
-        match works {
-            Some(Ok(KeyCheck::Works)) => report.retire_failures.push(format!(
-                "{name}: key {fingerprint} still works after it was deleted; Exceptionless may remember it for five \
-                 minutes, or the user may no longer delete it: ask again then, and look at its membership"
-            )),
-            Some(Err(error)) => report.retire_failures.push(format!(
-                "{name}: whether key {fingerprint} still works after it was deleted could not be learned; ask again: {}",
-                event::chain(&error)
-            )),
-            Some(Ok(KeyCheck::Refused | KeyCheck::ProjectGone)) | None => {
+        // A deletion that is not in doubt needs no asking.
+        let asked =
+            if doubtful { engine.exceptionless.key_works(&key.key).await } else { Ok(KeyCheck::Refused) };
+        let name = || target.project.full_name();
+        let fingerprint = key.fingerprint;
+        match asked {
+            Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => {
                 event::key_retired(target, key, *emergency);
                 report.retired += 1;
             }
+            Ok(KeyCheck::Works) => report.retire_failures.push(format!(
+                "{}: key {fingerprint} still works after it was deleted; Exceptionless may remember it for five \
+                 minutes, or the user may no longer delete it: ask again then, and look at its membership",
+                name()
+            )),
+            Err(error) => report.retire_failures.push(format!(
+                "{}: whether key {fingerprint} still works after it was deleted could not be learned; ask again: {}",
+                name(),
+                event::chain(&error)
+            )),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::{Kind, Relay, Settings};
+use exceptionless_emulator::{Kind, Settings};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -160,9 +160,8 @@ async fn a_good_configuration_is_taken_while_it_runs_and_a_bad_one_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_are_down_at_the_start_and_later_are_waited_for() {
     let mut rig = Rig::sized(2).await;
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    let relay = rig.relay_vault().await;
     relay.refuse_after(0, None).await;
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     rig.set("rotation", "reconcile_every", "\"1s\"");
     let daemon = rig.daemon();
     daemon.until("pass.failed", 1).await;

@@ -1,14 +1,9 @@
 //! What a rotation costs, by counting: a change that makes it dearer is seen here, whatever else the machine does.
 
-use std::sync::Arc;
-
 use exceptionless_emulator::Settings;
 use exceptionless_rotator::config::Config;
 use exceptionless_rotator::engine::{Engine, Request};
-use exceptionless_rotator::exceptionless::ExceptionlessClient;
 use exceptionless_rotator::plan::Asked;
-use exceptionless_rotator::vault::VaultStore;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::rig::Rig;
@@ -26,13 +21,7 @@ async fn cost(projects: usize) -> (i64, i64) {
     let pass = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config = Config::load(Some(&file), [].into_iter(), chrono::Utc::now()).unwrap().config;
-        let engine = Engine {
-            exceptionless: ExceptionlessClient::new(&config.exceptionless).unwrap(),
-            vault: VaultStore::new(&config.vault, config.policy.instance.clone()).unwrap(),
-            concurrency: config.pace.concurrency,
-            policy: Arc::new(config.policy),
-            progress: watch::Sender::default(),
-        };
+        let engine = Engine::new(&config).unwrap();
         let request = Request { asked: Asked::Rotation, ..Request::default() };
         let pass = || runtime.block_on(engine.pass(&request, &CancellationToken::new())).unwrap().published();
         assert_eq!(pass(), projects);

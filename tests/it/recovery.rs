@@ -12,6 +12,9 @@ mod publishing;
 mod reading;
 mod vanished;
 
+/// The notes of a key of ours.
+const OURS: &str = "exceptionless-rotator/1 instance=default rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
+
 /// A run with its document.
 async fn rotate(rig: &Rig, arguments: &[&str]) -> Ended {
     rig.run(&[&["rotate", "--output", "json"], arguments].concat()).await

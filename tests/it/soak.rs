@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use exceptionless_emulator::{Relay, Requests, Settings};
+use exceptionless_emulator::{Requests, Settings};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::audit::{Audit, audit};
@@ -53,8 +53,7 @@ async fn applications_never_hold_a_dead_key_whatever_happens_to_the_rotator() {
     let mut dice = Dice::of_this_run("the soak, not their moments");
 
     let mut rig = rig().await;
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    let relay = rig.relay_vault().await;
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.log");
     let _ = std::fs::remove_file(&log);
     println!("the log of the daemon is {}", log.display());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::{Fault, Kind, Relay, Settings};
+use exceptionless_emulator::{Fault, Kind, Settings};
 use serde_json::{Value, json};
 
 use super::{overlaps_are_over, rotate};
@@ -99,14 +99,20 @@ async fn metadata_that_may_not_be_written_neither_undoes_a_publication_nor_keeps
     assert!(rig.has_converged().await);
 }
 
-/// One project, whose first key has served its overlap.
-async fn a_key_that_is_due() -> (Rig, String, Value) {
+/// One project, and its first key, which another has replaced.
+async fn a_replaced_key() -> (Rig, String, String) {
     let mut rig = Rig::sized(1).await;
     rig.set("rotation", "overlap", "\"1s\"");
     let project = rig.projects().remove(0);
     rig.rotate().await;
     let first = rig.key(&project).await;
     rig.json(&["rotate", "--all"]).await;
+    (rig, project, first)
+}
+
+/// The same when the first key has served its overlap, and the secret.
+async fn a_key_that_is_due() -> (Rig, String, Value) {
+    let (rig, project, first) = a_replaced_key().await;
     overlaps_are_over(&rig).await;
     let secret = rig.secret(&project).await;
     (rig, first, secret)
@@ -126,12 +132,7 @@ async fn a_key_that_exceptionless_does_not_find_and_that_works_is_not_called_rev
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_published_key_that_the_pass_has_not_seen_alive_none_is_revoked() {
-    let mut rig = Rig::sized(1).await;
-    rig.set("rotation", "overlap", "\"1s\"");
-    let project = rig.projects().remove(0);
-    rig.rotate().await;
-    let first = rig.key(&project).await;
-    rig.json(&["rotate", "--all"]).await;
+    let (rig, project, first) = a_replaced_key().await;
     let listing = "organizations/{id}/tokens";
     rig.emulator.reset_requests();
     rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(5)));
@@ -156,8 +157,7 @@ async fn while_a_secret_in_our_folder_cannot_be_read_none_is_revoked_that_it_may
     secret["api_key"] = json!(first);
     let formerly = format!("{FOLDER}/formerly");
     rig.corner.put_raw(&formerly, secret).await;
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    let relay = rig.relay_vault().await;
     let read = format!("/v1/{}/data/{formerly}", rig.corner.mount);
     relay.add_fault(Fault::new("GET", &read, Kind::Drop).always());
     let ended = rotate(&rig, &[]).await;
@@ -175,8 +175,7 @@ async fn an_answer_of_vault_that_is_not_fresh_any_more_licenses_nothing() {
     }
     let over = Utc::now() + TimeDelta::seconds(8);
     until(over).await;
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+    let relay = rig.relay_vault().await;
     // Of the two readings that the batch waits for, the second takes its time.
     let slow = format!("/v1/{}/data/{FOLDER}/{}", rig.corner.mount, rig.projects()[1]);
     relay.add_fault(Fault::new("GET", &slow, Kind::Slow(Duration::from_secs(6))).skip(1));

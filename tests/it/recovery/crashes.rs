@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exceptionless_emulator::{Fault, Kind};
 
-use super::{only_key, rotate};
+use super::{OURS, only_key, rotate};
 use crate::support::rig::Rig;
 
 const FOR_EVER: Kind = Kind::Hang(Duration::from_secs(600));
@@ -65,10 +65,9 @@ async fn an_orphan_of_ours_is_enrolled_and_then_revoked() {
     rig.rotate().await;
     let project = rig.projects().remove(0);
     let published = only_key(&rig, &project).await;
-    let ours = "exceptionless-rotator/1 instance=default rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
-    let orphan = rig.emulator.create_person_key(&project, ours).id;
-    let anothers = rig.emulator.create_person_key(&project, &ours.replace("default", "staging")).id;
-    let edited = rig.emulator.create_person_key(&project, &format!("{ours}, do not touch")).id;
+    let orphan = rig.emulator.create_person_key(&project, OURS).id;
+    let anothers = rig.emulator.create_person_key(&project, &OURS.replace("default", "staging")).id;
+    let edited = rig.emulator.create_person_key(&project, &format!("{OURS}, do not touch")).id;
 
     let mut enrolled = false;
     while rig.emulator.authenticates(&orphan) {

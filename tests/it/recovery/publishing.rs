@@ -3,18 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use exceptionless_emulator::{Fault, Kind, Relay, Token};
+use exceptionless_emulator::{Fault, Kind, Token};
 use serde_json::json;
 
-use super::{only_key, rotate};
+use super::{OURS, only_key, rotate};
 use crate::support::rig::Rig;
-
-/// Puts a relay before Vault.
-async fn relay(rig: &mut Rig) -> Relay {
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
-    relay
-}
 
 /// The path of every publication.
 fn publications(rig: &Rig) -> String {
@@ -23,8 +16,7 @@ fn publications(rig: &Rig) -> String {
 
 /// An interrupted rotation of an hour ago has left its key.
 fn leave_a_key_behind(rig: &Rig, project: &str) {
-    let ours = "exceptionless-rotator/1 instance=default rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
-    let key = rig.emulator.create_person_key(project, ours);
+    let key = rig.emulator.create_person_key(project, OURS);
     rig.emulator.state(|state| {
         let created = state.now() - TimeDelta::hours(1);
         state.put_token(Token { created, ..key });
@@ -86,7 +78,7 @@ async fn a_rotator_that_is_overtaken_by_another_says_so_and_keeps_its_key_for_la
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_whose_answer_is_lost_is_read_back() {
     let mut rig = Rig::sized(1).await;
-    let relay = relay(&mut rig).await;
+    let relay = rig.relay_vault().await;
     let project = rig.projects().remove(0);
     relay.add_fault(Fault::new("POST", &publications(&rig), Kind::Drop).applied());
     let ended = rotate(&rig, &[]).await;
@@ -99,7 +91,7 @@ async fn a_publication_whose_answer_is_lost_is_read_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_that_stands_is_not_written_again() {
     let mut rig = Rig::sized(1).await;
-    let relay = relay(&mut rig).await;
+    let relay = rig.relay_vault().await;
     rig.rotate().await;
     rig.json(&["rotate", "--all"]).await;
     let marks = relay.seen().into_iter().filter(|request| request.starts_with("PATCH "));
@@ -124,7 +116,7 @@ async fn a_mark_that_is_missing_is_repaired_by_the_next_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_goes_away_before_the_publication_leaves_a_key_to_adopt() {
     let mut rig = Rig::sized(2).await;
-    let relay = relay(&mut rig).await;
+    let relay = rig.relay_vault().await;
     rig.emulator.add_fault(Fault::new("GET", "projects/config", Kind::Slow(Duration::from_secs(2))).times(2));
     let cut = async {
         rig.emulator.until_called("GET", "projects/config", 2).await;
@@ -144,7 +136,7 @@ async fn a_vault_that_goes_away_before_the_publication_leaves_a_key_to_adopt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_that_never_arrived_is_not_blamed_on_others() {
     let mut rig = Rig::sized(1).await;
-    let relay = relay(&mut rig).await;
+    let relay = rig.relay_vault().await;
     let project = rig.projects().remove(0);
     for (version, arguments) in [(0, &[][..]), (1, &["--all"])] {
         assert_eq!(rig.version(&project).await, version);
@@ -180,7 +172,7 @@ async fn an_enrolment_whose_answer_is_lost_is_read_back() {
     rig.rotate().await;
     let project = rig.projects().remove(0);
     leave_a_key_behind(&rig, &project);
-    let relay = relay(&mut rig).await;
+    let relay = rig.relay_vault().await;
     relay.add_fault(Fault::new("POST", &publications(&rig), Kind::Drop).applied());
     let ended = rotate(&rig, &[]).await;
     assert_eq!(ended.code, 0, "{ended:?}");

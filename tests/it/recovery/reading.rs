@@ -1,23 +1,21 @@
 //! Vault fails, or refuses, while the secrets are read.
 
-use exceptionless_emulator::{Fault, Kind, Relay};
+use exceptionless_emulator::{Fault, Kind};
 use serde_json::json;
 
 use super::rotate;
 use crate::support::bao::FOLDER;
 use crate::support::rig::Rig;
 
-/// A relay before Vault, and the path of a secret as it is asked there.
-async fn relay(rig: &mut Rig) -> (Relay, String) {
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
-    (relay, format!("/v1/{}/data/{FOLDER}/", rig.corner.mount))
+/// The path of every secret, as Vault is asked for it.
+fn secrets(rig: &Rig) -> String {
+    format!("/v1/{}/data/{FOLDER}/", rig.corner.mount)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_cannot_be_read_stops_its_own_project_only() {
     let mut rig = Rig::sized(3).await;
-    let (relay, secrets) = relay(&mut rig).await;
+    let (relay, secrets) = (rig.relay_vault().await, secrets(&rig));
     let unread = rig.projects().remove(1);
     relay.add_fault(Fault::new("GET", &format!("{secrets}{unread}"), Kind::Drop).always());
     let ended = rotate(&rig, &[]).await;
@@ -35,7 +33,7 @@ async fn a_secret_that_cannot_be_read_stops_its_own_project_only() {
 async fn a_vault_that_goes_away_while_the_secrets_are_read_ends_the_pass() {
     let mut rig = Rig::sized(4).await;
     rig.set("rotation", "concurrency", "1");
-    let (relay, secrets) = relay(&mut rig).await;
+    let (relay, secrets) = (rig.relay_vault().await, secrets(&rig));
     relay.add_fault(Fault::new("GET", &secrets, Kind::Drop).skip(1).always());
     let ended = rotate(&rig, &[]).await;
     assert_eq!(ended.code, 69, "{ended:?}");

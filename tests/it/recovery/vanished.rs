@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exceptionless_emulator::{Fault, Kind, Relay};
+use exceptionless_emulator::{Fault, Kind};
 use serde_json::{Value, json};
 
 use super::rotate;
@@ -62,9 +62,8 @@ async fn the_secret_of_a_deleted_project_is_soft_deleted_where_the_operator_want
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_whose_answer_is_lost_tells_what_happened_to_the_answer() {
     let mut rig = Rig::sized(10).await;
-    let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
+    let relay = rig.relay_vault().await;
     rig.set("rotation", "on_vanished", "\"delete\"");
-    rig.set("vault", "address", &format!("\"{}\"", relay.url()));
     rig.rotate().await;
     rig.emulator.delete_project(&rig.projects()[0]);
     let deletions = format!("/v1/{}/delete/", rig.corner.mount);

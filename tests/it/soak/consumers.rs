@@ -115,24 +115,9 @@ async fn add_role(rig: &Rig, folder: &Path) {
 }
 
 fn agent_configuration(rig: &Rig, folder: &Path, rendered: &Path) -> String {
-    let (address, mount) = (&rig.corner.bao.address, &rig.corner.mount);
-    let (folder, rendered) = (folder.display(), rendered.display());
-    let mut text = format!(
-        r#"
-vault {{ address = "{address}" }}
-auto_auth {{
-  method "approle" {{
-    mount_path = "auth/{mount}"
-    config = {{
-      role_id_file_path = "{folder}/role-id"
-      secret_id_file_path = "{folder}/secret-id"
-      remove_secret_id_file_after_reading = false
-    }}
-  }}
-}}
-template_config {{ static_secret_render_interval = "1s" }}
-"#
-    );
+    let (mount, rendered) = (&rig.corner.mount, rendered.display());
+    let mut text = rig.corner.agent_login(folder, "");
+    text += "template_config { static_secret_render_interval = \"1s\" }\n";
     for project in rig.projects() {
         text += &format!(
             r#"

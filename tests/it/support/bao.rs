@@ -321,6 +321,28 @@ impl Corner<'_> {
         self.bao.root("GET", &format!("{}/metadata/{path}", self.mount), Value::Null).await["data"].take()
     }
 
+    /// What an agent needs to log in here, by the files `role-id` and `secret-id` of a folder. `more` stands inside
+    /// of its `auto_auth`.
+    pub fn agent_login(&self, folder: &Path, more: &str) -> String {
+        let (address, mount, folder) = (&self.bao.address, &self.mount, folder.display());
+        format!(
+            r#"
+vault {{ address = "{address}" }}
+auto_auth {{
+  method "approle" {{
+    mount_path = "auth/{mount}"
+    config = {{
+      role_id_file_path = "{folder}/role-id"
+      secret_id_file_path = "{folder}/secret-id"
+      remove_secret_id_file_after_reading = false
+    }}
+  }}
+  {more}
+}}
+"#
+        )
+    }
+
     /// How many logins of this corner live.
     pub async fn logins(&self) -> usize {
         let path = format!("sys/leases/lookup/auth/{}/login", self.mount);

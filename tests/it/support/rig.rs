@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use chrono::TimeDelta;
-use exceptionless_emulator::{Emulator, Settings, Token};
+use exceptionless_emulator::{Emulator, Relay, Settings, Token};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -80,6 +80,13 @@ impl Rig {
         let kept = lines.lines().filter(|line| line.split(" = ").next() != Some(key)).map(str::to_owned);
         *lines = kept.chain([format!("{key} = {value}")]).collect::<Vec<_>>().join("\n");
         self
+    }
+
+    /// Puts a relay before Vault.
+    pub async fn relay_vault(&mut self) -> Relay {
+        let relay = Relay::to(&self.corner.bao.address).await.unwrap();
+        self.set("vault", "address", &format!("\"{}\"", relay.url()));
+        relay
     }
 
     /// Keeps old keys for so long. A proof says it once, for the rotator and for the audit.

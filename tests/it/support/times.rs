@@ -56,8 +56,7 @@ impl Times {
         ] {
             rig.environment.insert(name.to_owned(), value.to_owned());
         }
-        let relay = Relay::to(&rig.corner.bao.address).await.unwrap();
-        rig.set("vault", "address", &format!("\"{}\"", relay.url()));
+        let relay = rig.relay_vault().await;
         let vault = Offsets::default();
         let offsets = Arc::clone(&vault);
         relay.alter_answers(move |headers, body| {
