@@ -68,7 +68,7 @@ fuzz: ## Damaged input for every parser of foreign input, much of it (CASES=5000
 	PROPTEST_CASES=$(or $(CASES),50000) timeout 1800 cargo test --locked --release --lib fuzz::
 
 .PHONY: bench
-bench: tools rivals $(LIBFAKETIME) ## Fast and lean, beside what people would use instead; rewrites docs/performance.md (half an hour)
+bench: tools rivals $(LIBFAKETIME) ## Fast and lean, beside what people would use instead; rewrites docs/performance.md (forty minutes)
 	cargo bench --locked --bench planner --bench listing
 	PARTS="$(PARTS)" cargo bench --locked --bench fleet
 
