@@ -155,19 +155,18 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
     let mut moved = strays.as_ref().map(Strays::by_project).unwrap_or_default();
     let vanished = vanished::judge(policy, &projects, strays);
     let mut occurrences = HashMap::new();
-    let steps: Vec<Step> = projects
-        .into_iter()
-        .map(|observed| {
-            let rule = &observed.target.rule;
-            let ticks = occurrences
-                .entry(Arc::as_ptr(rule))
-                .or_insert_with(|| Occurrences::around(&rule.schedule, rule.splay, clocks.ours));
-            let moved = moved.remove(&observed.target.project.id).unwrap_or_default();
-            step(policy, observed, moved, &clocks, ticks, asked, elsewhere.as_ref())
-        })
-        .collect();
-    let wake_at = steps.iter().filter_map(|step| step.wake_at(&clocks)).min();
-    Plan { steps, vanished, wake_at }
+    let mut plan = Plan { steps: Vec::with_capacity(projects.len()), vanished, wake_at: None };
+    for observed in projects {
+        let rule = &observed.target.rule;
+        let ticks = occurrences
+            .entry(Arc::as_ptr(rule))
+            .or_insert_with(|| Occurrences::around(&rule.schedule, rule.splay, clocks.ours));
+        let moved = moved.remove(&observed.target.project.id).unwrap_or_default();
+        let step = step(policy, observed, moved, &clocks, ticks, asked, elsewhere.as_ref());
+        plan.wake_at = plan.wake_at.into_iter().chain(step.wake_at(&clocks)).min();
+        plan.steps.push(step);
+    }
+    plan
 }
 
 fn step(
@@ -179,10 +178,10 @@ fn step(
     asked: Asked,
     elsewhere: Option<&HashSet<Fingerprint>>,
 ) -> Step {
-    let delay = observed.target.rule.delay(&observed.target.project.id);
+    let (last_due, next_due) = ticks.due(observed.target.rule.delay(&observed.target.project.id));
     let decision = match sight(policy, &observed) {
         Err(hold) => Decision::Hold(hold),
-        Ok(sight) => decide(&observed.target, sight, clocks, ticks.last_due(delay), asked),
+        Ok(sight) => decide(&observed.target, sight, clocks, last_due, asked),
     };
     let ours = observed.ours();
     Step {
@@ -193,7 +192,7 @@ fn step(
         moved,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
-        next_rotation_at: ticks.next_due(delay),
+        next_rotation_at: next_due,
         decision,
         observed,
     }

@@ -111,8 +111,7 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
         lines.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
     }
     for Waiting { key, since, deadline, pinned } in &step.waiting {
-        let (key, since, end, soon) =
-            (key.fingerprint, stamp(*since), stamp(*deadline), relative(*deadline, now));
+        let (since, end, soon) = (stamp(*since), stamp(*deadline), relative(*deadline, now));
         let fate = match pinned {
             true => "kept, since another secret may publish it".to_owned(),
             false => format!("revoked after {end}, {soon}"),

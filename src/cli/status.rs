@@ -84,7 +84,7 @@ impl Row {
                 .waiting
                 .iter()
                 .map(|waiting| Retiring {
-                    key: waiting.key.fingerprint.to_string(),
+                    key: waiting.key.to_string(),
                     since: stamp(waiting.since),
                     revoked_after: stamp(waiting.deadline),
                 })

@@ -30,18 +30,11 @@ impl Occurrences {
         Self { now, times }
     }
 
-    /// The latest due time that has come, for a project with this delay.
-    pub fn last_due(&self, delay: TimeDelta) -> Option<DateTime<Utc>> {
-        let index = self.reached(delay).checked_sub(1)?;
-        Some(self.times[index] + delay)
-    }
-
-    /// The first due time that is still to come.
-    pub fn next_due(&self, delay: TimeDelta) -> Option<DateTime<Utc>> {
-        self.times.get(self.reached(delay)).map(|time| *time + delay)
-    }
-
-    fn reached(&self, delay: TimeDelta) -> usize {
-        self.times.partition_point(|time| *time + delay <= self.now)
+    /// The latest due time that has come, and the first that is still to come, for a project with this delay.
+    pub fn due(&self, delay: TimeDelta) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        let reached = self.now - delay;
+        let to_come = self.times.partition_point(|time| *time <= reached);
+        let due = |index: usize| self.times.get(index).map(|time| *time + delay);
+        (to_come.checked_sub(1).and_then(due), due(to_come))
     }
 }

@@ -18,7 +18,7 @@ use super::{Decision, Step, span};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// The key.
-    pub key: OwnKey,
+    pub key: Fingerprint,
     /// Since when it counts as old.
     pub since: DateTime<Utc>,
     /// When it may be revoked, judged by the earliest clock.
@@ -36,7 +36,7 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
         let since = published.old_since(key.fingerprint)?;
         let deadline = deadline(rule, published, since);
         let pinned = elsewhere.is_none_or(|keys| keys.contains(&key.fingerprint));
-        (!published.publishes(&key.key)).then(|| Waiting { key: key.clone(), since, deadline, pinned })
+        (!published.publishes(&key.key)).then_some(Waiting { key: key.fingerprint, since, deadline, pinned })
     };
     let mut waiting = Vec::new();
     for key in sight.keys.iter().filter_map(listed) {
@@ -49,13 +49,15 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
 
 /// The keys whose time has come, as far as the pass has seen: what to ask the licence for.
 pub fn ripe<'a>(step: &'a Step, clocks: &Clocks) -> impl Iterator<Item = &'a OwnKey> {
-    let alive =
-        step.observed.sight().is_some_and(|sight| matches!(sight.published, PublishedKey::Alive { .. }));
     let held = matches!(step.decision, Decision::Hold(Hold::Conflict(_) | Hold::Unseen(_) | Hold::Suspended));
+    let alive = |sight: &&Sight| matches!(sight.published, PublishedKey::Alive { .. });
     let earliest = clocks.earliest();
-    let over = move |waiting: &&Waiting| !waiting.pinned && waiting.deadline <= earliest;
-    let ripe = step.waiting.iter().filter(move |waiting| alive && !held && over(waiting));
-    ripe.map(|waiting| &waiting.key)
+    let over = move |waiting: &Waiting| !waiting.pinned && waiting.deadline <= earliest;
+    let ripe = move |key: &&OwnKey| {
+        step.waiting.iter().any(|waiting| waiting.key == key.fingerprint && over(waiting))
+    };
+    let seen = step.observed.sight().filter(alive).filter(|_| !held);
+    seen.into_iter().flat_map(|sight| &sight.keys).filter(ripe)
 }
 
 /// The licence to revoke, by the secret as it was read directly before the request.

@@ -17,7 +17,7 @@ fn a_key_dies_at_its_deadline_and_not_a_second_before() {
     assert!(!may_revoke(&scene("22 03:00:21"), "K0"));
     assert!(may_revoke(&scene("22 03:00:22"), "K0"));
     let [waiting] = &scene("22 03:00:22").step().waiting[..] else { panic!("one key waits") };
-    let key = own("K0", "10 00:00:00");
+    let key = own("K0", "10 00:00:00").fingerprint;
     assert_eq!(
         waiting,
         &Waiting { key, since: at("21 03:00:22"), deadline: at("22 03:00:22"), pinned: false }

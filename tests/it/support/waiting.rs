@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep};
 
 /// Waits until something is true, for as long as a busy machine may need.
 pub async fn patience(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     while !done().await {
         assert!(
             Instant::now() < end,
-            "in a minute it never came to this, unless the machine is too slow: {what}"
+            "in two minutes it never came to this, unless the machine is too slow: {what}"
         );
         sleep(Duration::from_millis(50)).await;
     }
