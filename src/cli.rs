@@ -8,7 +8,6 @@ mod completions;
 mod effective;
 mod exit;
 mod explain;
-mod named;
 mod plan;
 mod progress;
 mod projects;

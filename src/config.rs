@@ -12,6 +12,7 @@
 //! and collects what is wrong, and one file per group of sections (`servers`, `projects`, `daemon`)
 //! knows the keys. `config/default.toml` documents them, and is the built-in defaults.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub policy: Policy,
     /// How the daemon paces itself.
     pub pace: Pace,
+    /// Where the daemon shows what it does, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// How to log.
     pub log: Log,
 }
@@ -93,7 +96,7 @@ impl Config {
         let template = paths.as_ref().map(|paths| paths.template.clone());
         let rotation = projects::rotation(&sources, &mut report, template, now);
         daemon::ha(&sources, &mut report);
-        let unserved = daemon::admin(&sources, &mut report);
+        let admin = daemon::admin(&sources, &mut report);
         let log = daemon::log(&sources, &mut report);
         report.close();
 
@@ -109,11 +112,11 @@ impl Config {
                 on_vanished: rotation.on_vanished,
                 publication_limit: vault.timeout,
             };
-            Some(Self { exceptionless, vault, policy, pace: rotation.pace, log: log? })
+            Some(Self { exceptionless, vault, policy, pace: rotation.pace, admin: admin?, log: log? })
         };
         match build() {
             Some(config) if report.problems.is_empty() => Ok(Loaded {
-                warnings: unwise::warnings(&config, now).into_iter().chain(unserved).collect(),
+                warnings: unwise::warnings(&config, now),
                 effective: Effective::new(report.sections),
                 config,
             }),

@@ -8,21 +8,38 @@
 //! What a server says never ends the daemon: a wrong password or a sealed Vault is logged, loudly, and
 //! tried again later. A daemon that gives up over night is found in the morning with every key overdue.
 
+mod admin;
+mod board;
 pub mod clockwork;
+mod metrics;
+pub(crate) mod named;
 pub mod notify;
+mod pulse;
 pub mod signals;
+pub(crate) mod status;
 pub mod telemetry;
+pub(crate) mod times;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
-use crate::config::Pace;
+use crate::config::{Config, Pace};
+use crate::engine::report::PassReport;
 use crate::engine::{Engine, PassError, Request, clock, event};
+use crate::traffic::Traffic;
 
+use admin::Shown;
+use board::Board;
 use clockwork::Clockwork;
+use metrics::{Metrics, Unfinished};
+use pulse::Pulse;
 use signals::Signals;
+use times::stamp;
 
 /// The first pause after a pass in which something failed. It doubles with each further one, up to
 /// `reconcile_every`: soon enough to heal a hiccup, and never a hammer.
@@ -40,10 +57,28 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a configuration makes of the daemon.
 pub struct Setup {
-    /// Both servers and the policy.
-    pub engine: Engine,
-    /// How often to look.
-    pub pace: Pace,
+    engine: Engine,
+    pace: Pace,
+    listen: Option<SocketAddr>,
+    longest_silence: Duration,
+}
+
+impl Setup {
+    /// Connects to nothing yet.
+    pub fn new(config: &Config, traffic: &Traffic) -> Result<Self, PassError> {
+        Ok(Self {
+            engine: Engine::new(config, traffic)?,
+            pace: config.pace,
+            listen: config.admin,
+            longest_silence: pulse::longest_silence(config),
+        })
+    }
+}
+
+/// The parts of the daemon that outlive a configuration.
+struct Daemon {
+    signals: Signals,
+    shown: Arc<Shown>,
 }
 
 /// When the next pass is to begin.
@@ -62,24 +97,33 @@ struct Wake {
 ///
 /// Fails only when signals cannot be caught or the clockwork cannot be started.
 pub async fn run(mut setup: Setup, reload: impl Fn() -> Option<Setup>) -> std::io::Result<()> {
-    let signals = Signals::catch()?;
+    let daemon = Daemon::new(Signals::catch()?, &setup);
     let mut clockwork = Clockwork::start().await.map_err(std::io::Error::other)?;
     let mut wake = Wake::now();
     tracing::info!(event = "daemon.started", version = env!("CARGO_PKG_VERSION"), "started");
+    let mut listening = daemon.listen(&setup);
     notify::ready("started");
 
-    while !signals.stop.is_cancelled() {
+    while !daemon.signals.stop.is_cancelled() {
+        daemon.shown.pulse.beat();
         if wake.is_due() {
-            pass(&setup, &signals, &mut wake).await;
+            daemon.pass(&setup, &mut wake).await;
             continue;
         }
         tokio::select! {
-            () = signals.stop.cancelled() => {}
-            () = signals.now.notified() => wake = Wake::now(),
-            () = signals.reload.notified() => {
+            () = daemon.signals.stop.cancelled() => {}
+            () = daemon.signals.now.notified() => wake = Wake::now(),
+            () = daemon.signals.reload.notified() => {
                 notify::reloading();
                 if let Some(fresh) = reload() {
+                    let moved = fresh.listen != setup.listen;
                     setup = fresh;
+                    daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
+                    if moved {
+                        // The old address is free before the new one is asked for: they may overlap.
+                        drop(listening);
+                        listening = daemon.listen(&setup);
+                    }
                     wake = Wake::now();
                     tracing::info!(event = "daemon.reloaded", "the configuration was read anew");
                 }
@@ -96,60 +140,81 @@ pub async fn run(mut setup: Setup, reload: impl Fn() -> Option<Setup>) -> std::i
     Ok(())
 }
 
-/// One pass, and what it means for the next.
-async fn pass(setup: &Setup, signals: &Signals, wake: &mut Wake) {
-    let request = Request::default();
-    let pass = setup.engine.pass(&request, &signals.stop);
-    let overdue = async {
-        signals.stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    // A pass may wait for the request budget longer than a token lives.
-    let renewals = async {
-        loop {
-            keep_alive(&setup.engine).await;
-            tokio::time::sleep(RENEWAL_CHECK).await;
-        }
-    };
-    let ended = tokio::select! {
-        ended = pass => ended,
-        never = renewals => never,
-        () = overdue => {
-            tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
-            return;
-        }
-    };
-    let every = setup.pace.reconcile_every;
-    match ended {
-        Ok(report) => {
-            notify::status(&format!(
-                "{} projects, {} published, {} retired, {} with problems in the last pass",
-                report.projects.len(),
-                report.published(),
-                report.retired,
-                report.failed(),
-            ));
-            if report.wants_retry() {
-                wake.after_failure(every);
-            } else {
-                wake.after_success(every);
-            }
-            // What is due for the others does not wait for the one that failed.
-            wake.no_later_than(report.wake_at);
-        }
-        Err(error) => {
-            report_failed_pass(&error);
-            wake.after_failure(every);
-        }
+impl Daemon {
+    fn new(signals: Signals, setup: &Setup) -> Self {
+        let board = Board::new(&setup.engine, setup.pace.reconcile_every);
+        let pulse = Pulse::new(setup.engine.traffic.clone());
+        Self { signals, shown: Arc::new(Shown { board, metrics: Metrics::new(), pulse }) }
     }
-    let next_in = wake.at - clock::now();
-    tracing::debug!(event = "daemon.sleeping", next_pass = %wake.at, "next pass in {} s", next_in.num_seconds());
-}
 
-fn report_failed_pass(error: &PassError) {
-    let error = event::chain(error);
-    notify::status(&format!("the last pass failed: {error}"));
-    tracing::error!(event = "pass.failed", error, "the pass failed: {error}");
+    fn listen(&self, setup: &Setup) -> Option<DropGuard> {
+        setup.listen.map(|address| admin::serve(address, Arc::clone(&self.shown)))
+    }
+
+    /// One pass, and what it means for the next.
+    async fn pass(&self, setup: &Setup, wake: &mut Wake) {
+        let request = Request::default();
+        let stop = &self.signals.stop;
+        let pass = setup.engine.pass(&request, stop);
+        let overdue = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        // A pass may wait for the request budget longer than a token lives.
+        let renewals = async {
+            loop {
+                keep_alive(&setup.engine).await;
+                tokio::time::sleep(RENEWAL_CHECK).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = pass => ended,
+            never = renewals => never,
+            never = self.shown.pulse.listen(setup.longest_silence) => match never {},
+            () = overdue => {
+                tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
+                self.shown.metrics.count_unfinished(Unfinished::Abandoned);
+                return;
+            }
+        };
+        let every = setup.pace.reconcile_every;
+        match ended {
+            Ok(report) => {
+                if report.wants_retry() {
+                    wake.after_failure(every);
+                } else {
+                    wake.after_success(every);
+                }
+                // What is due for the others does not wait for the one that failed.
+                wake.no_later_than(report.wake_at);
+                self.show(report);
+            }
+            Err(error) => {
+                self.show_failure(&error);
+                wake.after_failure(every);
+            }
+        }
+        self.shown.board.sleeps_until(wake.at);
+        let next_in = wake.at - clock::now();
+        tracing::debug!(event = "daemon.sleeping", next_pass = %wake.at, "next pass in {} s", next_in.num_seconds());
+    }
+
+    fn show(&self, report: PassReport) {
+        self.shown.metrics.count(&report);
+        self.shown.board.saw(report);
+        let Some(fleet) = self.shown.board.view().fleet else { return };
+        let next = fleet.next_rotation_at().map_or_else(|| "none".to_owned(), stamp);
+        let problems = fleet.troubled() + fleet.problems.len();
+        notify::status(&format!("{} keys, next rotation {next}, {problems} problems", fleet.keys()));
+    }
+
+    fn show_failure(&self, error: &PassError) {
+        let error = event::chain(error);
+        self.shown.metrics.count_unfinished(Unfinished::Failed);
+        self.shown.board.failed(&error);
+        notify::status(&format!("the last pass failed: {error}"));
+        tracing::error!(event = "pass.failed", error, "the pass failed: {error}");
+    }
 }
 
 /// A token that only passes renewed could die between two of them.

@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod event;
 pub mod report;
+pub mod standing;
 
 mod attempt;
 mod observe;
@@ -34,6 +35,7 @@ use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
 use crate::plan::{self, Asked, Plan, Step};
+use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
 
 use attempt::Attempt;
@@ -52,6 +54,8 @@ pub struct Engine {
     pub policy: Arc<Policy>,
     /// How many projects are worked on at the same time.
     pub concurrency: usize,
+    /// What was sent to both.
+    pub traffic: Traffic,
     /// How far the pass has come, for whoever watches.
     pub progress: watch::Sender<Progress>,
 }
@@ -114,12 +118,13 @@ fn nothing_selected(user: &str, existing: usize, unmatched: Option<&str>) -> Str
 
 impl Engine {
     /// Both clients and the policy, as the configuration says; connects to nothing yet.
-    pub fn new(config: &Config) -> Result<Self, PassError> {
+    pub fn new(config: &Config, traffic: &Traffic) -> Result<Self, PassError> {
         Ok(Self {
-            exceptionless: ExceptionlessClient::new(&config.exceptionless)?,
-            vault: VaultStore::new(&config.vault, config.policy.instance.clone())?,
+            exceptionless: ExceptionlessClient::new(&config.exceptionless, traffic)?,
+            vault: VaultStore::new(&config.vault, config.policy.instance.clone(), traffic)?,
             policy: Arc::new(config.policy.clone()),
             concurrency: config.pace.concurrency,
+            traffic: traffic.clone(),
             progress: watch::Sender::default(),
         })
     }

@@ -20,7 +20,7 @@
 //!
 //! ```text
 //!   cli                    one file per command; the composition root
-//!    └ daemon              the reconcile loop, signals, the clockwork, telemetry
+//!    └ daemon              the reconcile loop, signals, the clockwork, telemetry, and what others see of it
 //!       └ engine           one pass: observe, plan, execute; the only writer
 //!          ├ exceptionless the client of Exceptionless: login, listings, keys, the request budget
 //!          ├ vault         the store: read, check-and-set, marks, login and renewal
@@ -29,6 +29,7 @@
 //!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets
 //!
 //!   tls                    the one provider of cryptography, below both clients
+//!   traffic                what was sent to the servers, counted where it is sent
 //!   process                no core dump, no secret in a panic or in freed memory
 //! ```
 //!
@@ -65,4 +66,5 @@ mod kill_point;
 pub mod plan;
 pub mod process;
 pub mod tls;
+pub mod traffic;
 pub mod vault;

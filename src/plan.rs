@@ -83,6 +83,8 @@ pub struct Step {
     pub moved: Vec<SecretPath>,
     /// The mark in `custom_metadata` is missing and shall be repaired.
     pub stamp: bool,
+    /// When the schedule made this project due, if it is for that reason.
+    pub due_at: Option<DateTime<Utc>>,
     /// The next time that the schedule makes this project due.
     pub next_rotation_at: Option<DateTime<Utc>>,
 }
@@ -109,6 +111,11 @@ impl Decision {
             Self::Enrol => "enrol",
             Self::Hold(_) => "hold",
         }
+    }
+
+    /// Whether the schedule, and nothing else, asks for a key.
+    fn is_scheduled(&self) -> bool {
+        matches!(self, Self::Rotate(Due::Schedule) | Self::Adopt(Due::Schedule, _))
     }
 
     /// The stable word for its reason.
@@ -192,6 +199,7 @@ fn step(
         moved,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
+        due_at: last_due.filter(|_| decision.is_scheduled()),
         next_rotation_at: next_due,
         decision,
         observed,

@@ -33,6 +33,7 @@ use vaultrs::api::token::responses::LookupTokenResponse;
 
 use crate::config;
 use crate::domain::ids::Instance;
+use crate::traffic::Traffic;
 use auth::{Session, Token};
 use secret::Layout;
 use transport::{Answer, Call, Transport};
@@ -65,9 +66,9 @@ struct Inner {
 
 impl VaultStore {
     /// Prepares a store, without any request.
-    pub fn new(settings: &config::Vault, instance: Instance) -> Result<Self, VaultError> {
+    pub fn new(settings: &config::Vault, instance: Instance, traffic: &Traffic) -> Result<Self, VaultError> {
         Ok(Self(Arc::new(Inner {
-            transport: Transport::new(settings)?,
+            transport: Transport::new(settings, traffic)?,
             session: Session::new(settings.auth.clone()),
             layout: Layout::new(&settings.write, instance),
             mount: settings.mount.clone(),
@@ -83,6 +84,11 @@ impl VaultStore {
     /// returns the time until it is due next. `None` when it never is, or before the first login.
     pub async fn renew_if_due(&self) -> Result<Option<Duration>, VaultError> {
         self.0.session.renew_if_due(&self.0.transport).await
+    }
+
+    /// When the token ends, unless it never does or is being replaced at this moment.
+    pub fn token_ends(&self) -> Option<Instant> {
+        self.0.session.ends()
     }
 
     /// Sends a request with our token. A 403 leads to one more attempt if the token turns out to be dead.

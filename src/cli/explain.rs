@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
+use crate::daemon::status::Row;
+use crate::daemon::times::{relative, stamp};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Published;
+use crate::engine::standing::Standing;
 use crate::engine::{Request, clock};
 use crate::plan::retire::Waiting;
 use crate::plan::world::State;
@@ -15,9 +18,8 @@ use crate::plan::{Decision, Step};
 
 use super::exit::{Exit, Failure};
 use super::projects::patterns;
-use super::status::Row;
 use super::survey::{self, survey};
-use super::table::{print, print_json, relative, stamp};
+use super::table::{print, print_json};
 use super::{Output, setup};
 
 #[derive(Debug, Args)]
@@ -65,7 +67,7 @@ struct Explained {
 impl Explained {
     fn new(policy: &Policy, step: &Step, now: DateTime<Utc>) -> Self {
         Self {
-            status: Row::new(step, now),
+            status: Row::new(&Standing::seen(step), now),
             explanation: step.decision.to_string(),
             schedule: step.observed.target.rule.schedule.to_string(),
             rule: rule(policy, step),

@@ -5,16 +5,17 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
+use crate::daemon::named::Named;
+use crate::daemon::times::stamp;
 use crate::engine::{Engine, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
 use crate::plan::world::Stray;
 use crate::plan::{Decision, Step, retire};
 
 use super::exit::{Exit, Failure};
-use super::named::Named;
 use super::projects::Projects;
 use super::survey::{self, survey};
-use super::table::{print, print_json, stamp, table};
+use super::table::{print, print_json, table};
 use super::{Output, setup};
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
+use crate::daemon::named::Named;
 use crate::daemon::signals::Signals;
 use crate::engine::Request;
 use crate::engine::event::chain;
@@ -13,7 +14,6 @@ use crate::engine::report::{Outcome, PassReport, ProjectReport};
 use crate::plan::{Asked, Decision};
 
 use super::exit::{Exit, Failure};
-use super::named::Named;
 use super::projects::Projects;
 use super::table::{print, print_json, table};
 use super::{Output, progress, setup};
@@ -97,19 +97,13 @@ struct Row {
 
 impl From<&PassReport> for Document {
     fn from(report: &PassReport) -> Self {
-        let problems = [&report.blind, &report.retire_failures, &report.tidy_failures];
         Self {
             projects: report.projects.iter().map(Row::from).collect(),
             published: report.published(),
-            retired: report.retired,
+            retired: report.retired.len(),
             failed: report.failed(),
             vanished: report.vanished.iter().map(ToString::to_string).collect(),
-            problems: problems
-                .into_iter()
-                .flatten()
-                .cloned()
-                .chain(report.vanished_held.as_ref().map(ToString::to_string))
-                .collect(),
+            problems: report.fleet_problems(),
             requests: report.requests,
             duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
             interrupted: report.interrupted,
@@ -119,7 +113,7 @@ impl From<&PassReport> for Document {
 
 impl From<&ProjectReport> for Row {
     fn from(report: &ProjectReport) -> Self {
-        let ProjectReport { project, path, decision, outcome, unstamped } = report;
+        let ProjectReport { standing, decision, outcome, unstamped } = report;
         let written = match outcome {
             Outcome::Published(publication, version) | Outcome::Enrolled(publication, version) => {
                 Some((publication.api_key.fingerprint().to_string(), *version))
@@ -128,7 +122,7 @@ impl From<&ProjectReport> for Row {
         };
         let (key, version) = written.unzip();
         Self {
-            named: Named::new(project, path.as_ref()),
+            named: Named::from(standing),
             decision: decision.label(),
             reason: decision.reason(),
             outcome: outcome.label(),

@@ -7,6 +7,7 @@ use tokio::runtime::Builder;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::daemon::telemetry::{self, Stream};
 use crate::engine::{Engine, clock};
+use crate::traffic::Traffic;
 
 use super::exit::Failure;
 
@@ -22,7 +23,7 @@ pub(super) fn command(file: Option<&Path>, quiet: bool) -> Result<(Engine, Loade
     let loaded = load(file)?;
     telemetry::install(&loaded.config.log, Stream::Stderr, quiet);
     warn(&loaded.warnings);
-    Ok((Engine::new(&loaded.config)?, loaded))
+    Ok((Engine::new(&loaded.config, &Traffic::default())?, loaded))
 }
 
 /// Says what is legal but unwise.

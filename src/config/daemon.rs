@@ -1,7 +1,6 @@
 //! `[ha]`, `[admin]` and `[log]`: the process itself.
 //!
-//! Two of them are reserved: their keys are known and checked, so that a file written today is not
-//! refused by a later version, and whoever relies on them now is told.
+//! The first is reserved: its keys are known and checked, so that a file written today is not refused by a later version.
 
 use std::net::SocketAddr;
 
@@ -10,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::error::Complaint;
 use super::reader::{Report, Section};
-use super::sources::{Layer, Sources};
+use super::sources::Sources;
 use super::value::Given;
 use super::{Log, LogFormat};
 use crate::domain::path::SecretPath;
@@ -36,19 +35,17 @@ pub(super) fn ha(sources: &Sources, report: &mut Report) {
     section.finish(report);
 }
 
-/// Returns a warning when somebody expects an answer there.
-pub(super) fn admin(sources: &Sources, report: &mut Report) -> Option<String> {
+/// Where to show what the daemon does; `None` for nowhere.
+pub(super) fn admin(sources: &Sources, report: &mut Report) -> Option<Option<SocketAddr>> {
     let mut section = Section::open(sources, "admin");
-    let place = section.place("listen");
-    let listens = section.required("listen", "\"127.0.0.1:9184\"", |given| {
+    let listen = section.required("listen", "\"127.0.0.1:9184\"", |given| {
         let text = given.text()?;
         let address =
             |_| Complaint::new("is not an IP address and a port", "write it like \"127.0.0.1:9184\"");
-        Ok(!text.is_empty() && text.parse::<SocketAddr>().map(|_| true).map_err(address)?)
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(address) }
     });
     section.finish(report);
-    let place = place.filter(|place| place.layer() > Layer::Default && listens == Some(true))?;
-    Some(format!("admin.listen ({place}) has no effect: this version does not serve it"))
+    listen
 }
 
 pub(super) fn log(sources: &Sources, report: &mut Report) -> Option<Log> {

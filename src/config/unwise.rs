@@ -41,6 +41,12 @@ pub(super) fn warnings(config: &Config, now: DateTime<Utc>) -> Vec<String> {
             ));
         }
     }
+    if let Some(address) = config.admin.filter(|address| !address.ip().is_loopback()) {
+        warnings.push(format!(
+            "admin.listen ({address}) is not a loopback address: whoever reaches it reads the names and paths of all projects; \
+             let a firewall or a network policy say who does"
+        ));
+    }
     let every = config.pace.reconcile_every;
     let overlap =
         policy.overrides.iter().map(|special| special.rule.overlap).fold(policy.rule.overlap, Duration::min);

@@ -21,6 +21,11 @@ pub fn status(status: &str) {
     send(&[NotifyState::Status(status)]);
 }
 
+/// The loop lives, for `WatchdogSec=`. Without a watchdog systemd takes no notice.
+pub fn alive() {
+    send(&[NotifyState::Watchdog]);
+}
+
 /// The daemon is on its way out.
 pub fn stopping() {
     send(&[NotifyState::Stopping]);

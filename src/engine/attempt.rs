@@ -131,6 +131,30 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// The stable word for metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Mint(_) => "mint_failed",
+            Self::MintLost(_) => "mint_lost",
+            Self::MintUnanswered(_) => "mint_unanswered",
+            Self::WrongBinding => "wrong_binding",
+            Self::WrongBindingLeft(_) => "wrong_binding_left",
+            Self::NotOurs => "not_ours",
+            Self::Unverified(_) => "unverified",
+            Self::VerifyLost(_) => "verify_lost",
+            Self::ProjectGone => "project_gone",
+            Self::TooSlow(_) => "too_slow",
+            Self::Publish(_) => "publish_failed",
+            Self::Clocks => "clocks",
+            Self::Overtaken => "overtaken",
+            Self::PublishLost(_) => "publish_lost",
+            Self::Panicked => "panicked",
+            Self::NotPermitted { .. } => "not_permitted",
+        }
+    }
+}
+
 impl Attempt<'_> {
     pub(super) async fn run(&self) -> Outcome {
         // Asked before anything is minted too: a key that a wrong clock has dated stays for ever.

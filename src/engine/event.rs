@@ -66,7 +66,7 @@ pub(super) fn pass_finished(report: &PassReport) {
         event = "pass.finished",
         projects = report.projects.len(),
         published = report.published(),
-        retired = report.retired,
+        retired = report.retired.len(),
         failed = report.failed(),
         requests = report.requests,
         refused = report.refused,
@@ -74,7 +74,7 @@ pub(super) fn pass_finished(report: &PassReport) {
         interrupted = report.interrupted,
         "pass finished: {} published, {} retired, {} failed",
         report.published(),
-        report.retired,
+        report.retired.len(),
         report.failed(),
     );
 }

@@ -1,12 +1,11 @@
 //! What a pass did.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
-use crate::domain::project::Project;
 use crate::domain::secret::Publication;
 use crate::plan::reason::Hold;
 use crate::plan::vanished::Brake;
@@ -15,6 +14,7 @@ use crate::plan::{Decision, Step};
 use crate::vault::VaultError;
 
 pub use super::attempt::Failure;
+use super::standing::Standing;
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +26,8 @@ pub struct PassReport {
     pub projects: Vec<ProjectReport>,
     /// What could not be seen: organizations, or the folder of the secrets.
     pub blind: Vec<String>,
-    /// How many keys were revoked.
-    pub retired: usize,
+    /// The keys that were revoked.
+    pub retired: Vec<Fingerprint>,
     /// Revocations that failed; the next pass repeats them.
     pub retire_failures: Vec<String>,
     /// Secrets of deleted projects that were marked or deleted.
@@ -51,10 +51,8 @@ pub struct PassReport {
 /// What became of one project.
 #[derive(Debug)]
 pub struct ProjectReport {
-    /// The project.
-    pub project: Arc<Project>,
-    /// Its path, if it has one.
-    pub path: Option<SecretPath>,
+    /// How it stands at the end of the pass.
+    pub standing: Standing,
     /// What was decided.
     pub decision: Decision,
     /// What came of it.
@@ -100,6 +98,17 @@ impl PassReport {
             || !(self.blind.is_empty() && self.retire_failures.is_empty() && self.tidy_failures.is_empty())
     }
 
+    /// What is wrong beside the projects themselves.
+    pub fn fleet_problems(&self) -> Vec<String> {
+        let lists = [&self.blind, &self.retire_failures, &self.tidy_failures];
+        lists
+            .into_iter()
+            .flatten()
+            .cloned()
+            .chain(self.vanished_held.as_ref().map(ToString::to_string))
+            .collect()
+    }
+
     /// Whether everything is as it should be.
     pub fn is_clean(&self) -> bool {
         self.failed() == 0 && !self.wants_retry() && self.vanished_held.is_none() && !self.interrupted
@@ -131,10 +140,8 @@ impl PassReport {
 
 impl ProjectReport {
     pub(super) fn new(step: &Step, outcome: Outcome, unstamped: Option<VaultError>) -> Self {
-        let target = &step.observed.target;
         Self {
-            project: Arc::clone(&target.project),
-            path: target.place.as_ref().ok().cloned(),
+            standing: Standing::after(step, &outcome, unstamped.as_ref()),
             decision: step.decision.clone(),
             outcome,
             unstamped,

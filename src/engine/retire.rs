@@ -45,7 +45,7 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
     let outcomes: HashMap<ProjectId, Option<ApiKey>> = report
         .projects
         .iter()
-        .filter_map(|project| Some((project.project.id.clone(), certain(project)?)))
+        .filter_map(|project| Some((project.standing.project.id.clone(), certain(project)?)))
         .collect();
     let clocks = engine.clocks();
     let mut candidates = Vec::new();
@@ -66,6 +66,8 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
     for batch in candidates.chunks(MAX_DELETED_AT_ONCE) {
         revoke_batch(engine, batch, report).await;
     }
+    let gone = report.retired.iter().copied().collect();
+    report.projects.iter_mut().for_each(|project| project.standing.forget(&gone));
 }
 
 /// Revokes what is licensed of a batch. A round that fails is repeated with a new licence, never on the old
@@ -108,7 +110,7 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
         match asked {
             Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => {
                 event::key_retired(target, key, *emergency);
-                report.retired += 1;
+                report.retired.push(fingerprint);
             }
             Ok(KeyCheck::Works) => report.retire_failures.push(format!(
                 "{}: key {fingerprint} still works after it was deleted; Exceptionless may remember it for five \

@@ -22,6 +22,7 @@ use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
 use crate::domain::project::Project;
+use crate::traffic::Traffic;
 
 /// The keys of one deletion: their ids stand in the URL, and proxies allow 4 KB where the server would
 /// allow 8.
@@ -43,8 +44,8 @@ pub struct ExceptionlessClient {
 
 impl ExceptionlessClient {
     /// Prepares a client; nothing is sent.
-    pub fn new(settings: &config::Exceptionless) -> Result<Self, ExceptionlessError> {
-        Ok(Self { session: Arc::new(Session::new(settings)?) })
+    pub fn new(settings: &config::Exceptionless, traffic: &Traffic) -> Result<Self, ExceptionlessError> {
+        Ok(Self { session: Arc::new(Session::new(settings, traffic)?) })
     }
 
     /// `GET users/me`: the user whose credential ours is.

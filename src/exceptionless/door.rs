@@ -27,6 +27,7 @@ use crate::config;
 use crate::domain::clocks::plausible;
 use crate::kill_point::kill_point;
 use crate::tls;
+use crate::traffic::{Ending, Traffic};
 
 const USER_AGENT: &str = concat!("exceptionless-rotator/", env!("CARGO_PKG_VERSION"));
 
@@ -50,6 +51,7 @@ pub(super) struct Door {
     pub(super) timeout: Duration,
     /// The budget, and the server's clock.
     pub(super) gate: Gate,
+    traffic: Traffic,
 }
 
 /// A request, to be sent as often as it takes.
@@ -92,7 +94,10 @@ impl Call {
 
 impl Door {
     /// Prepares the connection; nothing is sent.
-    pub(super) fn new(settings: &config::Exceptionless) -> Result<Self, ExceptionlessError> {
+    pub(super) fn new(
+        settings: &config::Exceptionless,
+        traffic: &Traffic,
+    ) -> Result<Self, ExceptionlessError> {
         tls::install_provider();
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -115,7 +120,8 @@ impl Door {
             base,
             server: host_and_port(&settings.url),
             timeout: settings.timeout,
-            gate: Gate::new(settings.rate_window, settings.rate_reserve),
+            gate: Gate::new(settings.rate_window, settings.rate_reserve, traffic.clone()),
+            traffic: traffic.clone(),
         })
     }
 
@@ -136,8 +142,21 @@ impl Door {
         call: &Call,
         authorization: &Authorization,
     ) -> Result<Answer, ExceptionlessError> {
-        kill_point!("exceptionless", call.operation.label(), "before");
         let sent = Instant::now();
+        let passed = self.exchange(permit, sent, call, authorization).await;
+        let ending = passed.as_ref().map_or(Ending::Lost, |answer| Ending::of(answer.status.as_u16()));
+        self.traffic.count("exceptionless", call.operation.label(), ending, sent.elapsed());
+        passed
+    }
+
+    async fn exchange(
+        &self,
+        permit: Option<Permit<'_>>,
+        sent: Instant,
+        call: &Call,
+        authorization: &Authorization,
+    ) -> Result<Answer, ExceptionlessError> {
+        kill_point!("exceptionless", call.operation.label(), "before");
         let response = match self.request(call, authorization).send().await {
             Ok(response) => response,
             Err(error) => {

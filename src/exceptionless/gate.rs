@@ -15,6 +15,10 @@ use tokio::time::Instant;
 use super::clock::ServerClock;
 use super::jitter;
 use super::limiter::{Budget, Outcome, Verdict, Window};
+use crate::traffic::Traffic;
+
+/// How often whoever waits for another window says so, as a sign of life.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// The gate, and the server's clock.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub(super) struct Gate {
     settled: Notify,
     sent: AtomicU64,
     refused: AtomicU64,
+    traffic: Traffic,
 }
 
 #[derive(Debug)]
@@ -53,7 +58,7 @@ pub(super) struct Permit<'a> {
 
 impl Gate {
     /// A gate that knows nothing yet.
-    pub(super) fn new(window: Duration, reserve_share: f64) -> Self {
+    pub(super) fn new(window: Duration, reserve_share: f64, traffic: Traffic) -> Self {
         let window = Window::new(window, reserve_share);
         let state = State { window, clock: ServerClock::default(), born: Instant::now() };
         Self {
@@ -61,6 +66,7 @@ impl Gate {
             settled: Notify::new(),
             sent: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            traffic,
         }
     }
 
@@ -79,7 +85,8 @@ impl Gate {
                 Verdict::AwaitAnswer => settled.await,
                 Verdict::AwaitTurn { .. } => {
                     // An answer that is still out may correct the clock.
-                    let _ = tokio::time::timeout(wait, settled).await;
+                    let _ = tokio::time::timeout(wait.min(LONGEST_SILENCE), settled).await;
+                    self.traffic.alive();
                 }
             }
         }

@@ -19,6 +19,7 @@ use super::operation::Operation;
 use super::refusal::Unreadable;
 use crate::config;
 use crate::domain::key::ApiKey;
+use crate::traffic::Traffic;
 
 /// A third attempt catches a node that is being replaced; more only add load to a server in trouble,
 /// and the next pass comes anyway.
@@ -52,8 +53,11 @@ struct Patience {
 }
 
 impl Session {
-    pub(super) fn new(settings: &config::Exceptionless) -> Result<Self, ExceptionlessError> {
-        Ok(Self { door: Door::new(settings)?, credential: Credential::new(&settings.auth) })
+    pub(super) fn new(
+        settings: &config::Exceptionless,
+        traffic: &Traffic,
+    ) -> Result<Self, ExceptionlessError> {
+        Ok(Self { door: Door::new(settings, traffic)?, credential: Credential::new(&settings.auth) })
     }
 
     /// Sends a request as the user. The answer is a success, or one that the caller looks at itself.

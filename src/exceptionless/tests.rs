@@ -9,6 +9,7 @@ use crate::config::{Exceptionless, ExceptionlessAuth, SecretSource};
 use crate::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
+use crate::traffic::Traffic;
 
 mod server;
 
@@ -30,14 +31,14 @@ fn login() -> ExceptionlessAuth {
 }
 
 fn client_at(url: &str, auth: ExceptionlessAuth) -> ExceptionlessClient {
-    ExceptionlessClient::new(&Exceptionless {
+    let settings = Exceptionless {
         url: url.parse().expect("a URL"),
         auth,
         timeout: Duration::from_millis(500),
         rate_reserve: 0.2,
         rate_window: Duration::from_secs(1),
-    })
-    .expect("a client")
+    };
+    ExceptionlessClient::new(&settings, &Traffic::default()).expect("a client")
 }
 
 fn client(server: &Server, auth: ExceptionlessAuth) -> ExceptionlessClient {

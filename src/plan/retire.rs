@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::clocks::Clocks;
 use crate::domain::key::Fingerprint;
 use crate::domain::policy::Rule;
-use crate::domain::secret::Published;
+use crate::domain::secret::{Publication, Published};
 
 use super::reason::Hold;
 use super::world::{OwnKey, PublishedKey, Sight};
@@ -45,6 +45,13 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
         waiting.push(key);
     }
     waiting
+}
+
+/// The keys that a publication has listed. Whether another secret publishes one of them, the next pass finds out.
+pub fn listed(rule: &Rule, publication: &Publication) -> Vec<Waiting> {
+    let overlap = span(publication.overlap.max(rule.overlap));
+    let waiting = |(key, since)| Waiting { key, since, deadline: since + overlap, pinned: false };
+    publication.retiring.iter().map(waiting).collect()
 }
 
 /// The keys whose time has come, as far as the pass has seen: what to ask the licence for.

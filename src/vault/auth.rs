@@ -114,6 +114,12 @@ impl Session {
         Ok(term.map(|term| term.renew_at.saturating_duration_since(Instant::now())))
     }
 
+    /// When the token ends, unless it never does or is being replaced at this moment.
+    pub(super) fn ends(&self) -> Option<Instant> {
+        let state = self.state.try_lock().ok()?;
+        state.lease.as_ref().and_then(|lease| lease.term.as_ref()).map(|term| term.ends)
+    }
+
     /// Called when Vault refuses `refused`. A dead token is replaced and its successor returned; `None`
     /// means that the token lives, so that a right is missing.
     pub(super) async fn succeed(

@@ -25,6 +25,7 @@ use super::reach;
 use crate::config;
 use crate::domain::clocks::plausible;
 use crate::kill_point::kill_point;
+use crate::traffic::{Ending, Traffic};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -46,6 +47,7 @@ pub(super) struct Transport {
     mount: String,
     timeout: Duration,
     clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
+    traffic: Traffic,
 }
 
 /// A request that is ready but for its token.
@@ -68,7 +70,7 @@ struct Shape {
 }
 
 impl Transport {
-    pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
+    pub(super) fn new(settings: &config::Vault, traffic: &Traffic) -> Result<Self, VaultError> {
         let address = settings.address.origin().ascii_serialization();
         let mut base = settings.address.clone();
         base.set_path("v1");
@@ -81,7 +83,8 @@ impl Transport {
             ),
         };
         let (mount, timeout) = (settings.mount.clone(), settings.timeout);
-        Ok(Self { connections, address, base, namespace, mount, timeout, clock: Mutex::default() })
+        let (clock, traffic) = (Mutex::default(), traffic.clone());
+        Ok(Self { connections, address, base, namespace, mount, timeout, clock, traffic })
     }
 
     /// The server: scheme, host and port alone, as it may be shown.
@@ -187,7 +190,18 @@ impl Transport {
             address: self.address.clone(),
             after: end - start,
         };
+        let status = outcome
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.as_ref().ok())
+            .map(|answer| answer.status.as_u16());
         let judged = outcome.map_err(timed_out).flatten().and_then(|answer| self.judge(attempt, answer));
+        let ending = match (&judged, status) {
+            (Ok(_), _) => Ending::Ok,
+            (Err(_), Some(status)) => Ending::of(status),
+            (Err(_), None) => Ending::Lost,
+        };
+        self.traffic.count("vault", attempt.operation().label(), ending, start.elapsed());
         if judged.as_ref().is_err_and(VaultError::speaks_for_one_node) {
             self.connections.leave(&connection);
         }

@@ -10,18 +10,19 @@ use std::path::{Path, PathBuf};
 use exceptionless_rotator::engine::event::EVENTS;
 
 /// What each module may import, besides itself. Modules on one floor do not know each other.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("tls", &[]),
+    ("traffic", &[]),
     ("kill_point", &[]),
     ("process", &[]),
     ("config", &["domain"]),
     ("plan", &["domain"]),
-    ("exceptionless", &["domain", "config", "plan", "tls", "kill_point"]),
-    ("vault", &["domain", "config", "plan", "tls", "kill_point"]),
-    ("engine", &["domain", "config", "plan", "tls", "exceptionless", "vault"]),
-    ("daemon", &["domain", "config", "plan", "tls", "exceptionless", "vault", "engine"]),
-    ("cli", &["domain", "config", "plan", "tls", "exceptionless", "vault", "engine", "daemon"]),
+    ("exceptionless", &["domain", "config", "plan", "tls", "traffic", "kill_point"]),
+    ("vault", &["domain", "config", "plan", "tls", "traffic", "kill_point"]),
+    ("engine", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault"]),
+    ("daemon", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault", "engine"]),
+    ("cli", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault", "engine", "daemon"]),
 ];
 
 const LONGEST_FILE: usize = 500;

@@ -4,6 +4,7 @@ use exceptionless_emulator::Settings;
 use exceptionless_rotator::config::Config;
 use exceptionless_rotator::engine::{Engine, Request};
 use exceptionless_rotator::plan::Asked;
+use exceptionless_rotator::traffic::Traffic;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::rig::Rig;
@@ -21,7 +22,7 @@ async fn cost(projects: usize) -> (i64, i64) {
     let pass = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config = Config::load(Some(&file), [].into_iter(), chrono::Utc::now()).unwrap().config;
-        let engine = Engine::new(&config).unwrap();
+        let engine = Engine::new(&config, &Traffic::default()).unwrap();
         let request = Request { asked: Asked::Rotation, ..Request::default() };
         let pass = || runtime.block_on(engine.pass(&request, &CancellationToken::new())).unwrap().published();
         assert_eq!(pass(), projects);

@@ -14,6 +14,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "test names are sentences, and nothing is public")]
 
+mod admin;
 mod bad_input;
 mod cluster;
 mod daemon;

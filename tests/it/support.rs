@@ -13,6 +13,7 @@ pub mod secrets;
 pub mod stand_in;
 #[cfg(feature = "system")]
 pub mod times;
+pub mod visitor;
 pub mod waiting;
 
 pub use waiting::{patience, until};

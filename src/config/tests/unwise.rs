@@ -24,7 +24,7 @@ fn each_unwise_value_is_named() {
         ("rotation", "overlap = \"10m\"", "rotation.reconcile_every (15m) is longer"),
         ("exceptionless", "url = \"http://a.example\"", "exceptionless.url is http"),
         ("vault", "address = \"http://10.0.0.1:8200\"", "vault.address is http"),
-        ("admin", "listen = \"0.0.0.0:9184\"", "this version does not serve it"),
+        ("admin", "listen = \"0.0.0.0:9184\"", "admin.listen (0.0.0.0:9184) is not a loopback address"),
         ("[override]", "match = \"Acme/*\"\npath = \"fixed\"", "override[0].path is one fixed path"),
         ("[override]", "match = \"a\"\noverlap = \"6d\"", "override[0]: more than 5 keys"),
     ];
@@ -44,6 +44,7 @@ fn what_is_wise_passes() {
         ("vault", "address = \"http://[::1]:8200\""),
         ("exceptionless", "url = \"http://localhost:5000\""),
         ("admin", "listen = \"\""),
+        ("admin", "listen = \"[::1]:9184\""),
         ("[override]", "match = \"Acme/checkout\"\npath = \"fixed\""),
     ] {
         assert_eq!(warnings(section, lines), [""; 0], "{lines}");

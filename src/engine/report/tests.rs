@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::*;
 use crate::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use crate::domain::key::ApiKey;
+use crate::domain::project::Project;
 use crate::domain::retiring::Retiring;
 use crate::exceptionless::{ExceptionlessError, Operation};
 use crate::plan::reason::Conflict;
@@ -32,7 +34,22 @@ fn project() -> Arc<Project> {
 
 fn one(outcome: Outcome) -> ProjectReport {
     let decision = Decision::Hold(Hold::UpToDate);
-    ProjectReport { project: project(), path: None, decision, outcome, unstamped: None }
+    let standing = Standing {
+        project: project(),
+        path: None,
+        key: None,
+        version: None,
+        rotated_at: None,
+        next_rotation_at: None,
+        due_at: None,
+        overlap: Duration::ZERO,
+        waiting: Vec::new(),
+        decision: decision.label(),
+        reason: decision.reason(),
+        problem: None,
+        wanting: false,
+    };
+    ProjectReport { standing, decision, outcome, unstamped: None }
 }
 
 fn failed(failure: Failure) -> ProjectReport {

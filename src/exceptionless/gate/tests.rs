@@ -42,7 +42,7 @@ impl Server {
 
 #[tokio::test(start_paused = true)]
 async fn sixty_tasks_at_forty_in_ten_seconds_are_done_in_the_second_window() {
-    let (gate, server) = (Arc::new(Gate::new(WINDOW, 0.2)), Arc::new(Server::new(40)));
+    let (gate, server) = (Arc::new(Gate::new(WINDOW, 0.2, Traffic::default())), Arc::new(Server::new(40)));
     let tasks = (0..60).map(|_| {
         let (gate, server) = (gate.clone(), server.clone());
         tokio::spawn(async move { while server.answer(&gate).await == Outcome::Refused {} })
@@ -58,7 +58,7 @@ async fn sixty_tasks_at_forty_in_ten_seconds_are_done_in_the_second_window() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_pauses_everybody_until_the_turn() {
-    let gate = Gate::new(WINDOW, 0.0);
+    let gate = Gate::new(WINDOW, 0.0, Traffic::default());
     gate.observe(DateTime::from_timestamp(1_700_000_004, 0).expect("a time"), Instant::now());
     gate.permit().await.settle(Outcome::Refused);
     let before = Instant::now();
@@ -70,7 +70,7 @@ async fn a_refusal_pauses_everybody_until_the_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_permit_wakes_whoever_waits_for_its_answer() {
-    let gate = Arc::new(Gate::new(WINDOW, 0.0));
+    let gate = Arc::new(Gate::new(WINDOW, 0.0, Traffic::default()));
     let permits = [gate.permit().await, gate.permit().await, gate.permit().await, gate.permit().await];
     let waiting = tokio::spawn({
         let gate = gate.clone();
@@ -84,7 +84,7 @@ async fn a_dropped_permit_wakes_whoever_waits_for_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_date_a_refusal_costs_a_window_of_our_own() {
-    let gate = Gate::new(WINDOW, 0.0);
+    let gate = Gate::new(WINDOW, 0.0, Traffic::default());
     gate.permit().await.settle(Outcome::Refused);
     let before = Instant::now();
     gate.permit().await.settle(Outcome::Silent);

@@ -37,7 +37,7 @@ pub(in crate::vault) fn transport() -> &'static Transport {
             timeout: Duration::from_secs(15),
             auth: VaultAuth::Token { token: SecretSource::File("token".into()) },
         };
-        Transport::new(&settings).unwrap()
+        Transport::new(&settings, &Traffic::default()).unwrap()
     });
     &TRANSPORT
 }

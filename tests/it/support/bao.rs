@@ -11,6 +11,7 @@ use std::time::Duration;
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth, Write};
 use exceptionless_rotator::domain::ids::Instance;
 use exceptionless_rotator::tls;
+use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::VaultStore;
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::{Value, json};
@@ -302,13 +303,14 @@ impl Corner<'_> {
     }
 
     pub async fn store(&self) -> VaultStore {
-        VaultStore::new(&self.settings().await, instance()).unwrap()
+        VaultStore::new(&self.settings().await, instance(), &Traffic::default()).unwrap()
     }
 
     /// A store that puts its fields beside those of others.
     pub async fn merging_store(&self) -> VaultStore {
         let write = Write::Merge { prefix: "ex_".to_owned() };
-        VaultStore::new(&config::Vault { write, ..self.settings().await }, instance()).unwrap()
+        VaultStore::new(&config::Vault { write, ..self.settings().await }, instance(), &Traffic::default())
+            .unwrap()
     }
 
     /// A token with this corner's policy and the given lease.

@@ -69,6 +69,8 @@ impl Rig {
                 ),
             ),
             ("rotation".to_owned(), "schedule = \"0 3 1 1 *\"\nsplay = \"0s\"".to_owned()),
+            // Many rotators run beside each other, and one address serves one of them.
+            ("admin".to_owned(), "listen = \"\"".to_owned()),
             ("log".to_owned(), "level = \"trace\"".to_owned()),
         ]);
         Self { emulator, corner, config, environment: BTreeMap::new() }

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
+use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, VaultError, VaultStore};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -16,7 +17,8 @@ async fn with_token(corner: &Corner<'_>, token: &str) -> VaultStore {
     let file = corner.dir.path().join("token");
     fs::write(&file, format!("{token}\n")).unwrap();
     let auth = VaultAuth::Token { token: SecretSource::File(file) };
-    VaultStore::new(&config::Vault { auth, ..corner.settings().await }, instance()).unwrap()
+    VaultStore::new(&config::Vault { auth, ..corner.settings().await }, instance(), &Traffic::default())
+        .unwrap()
 }
 
 /// Sixteen requests, none of which waits for another.
@@ -125,7 +127,7 @@ async fn those_who_wait_for_a_failing_login_share_its_failure() {
     });
     let corner = Bao::shared().await.corner().await;
     let settings = config::Vault { address: stand_in.address.parse().unwrap(), ..corner.settings().await };
-    let store = Arc::new(VaultStore::new(&settings, instance()).unwrap());
+    let store = Arc::new(VaultStore::new(&settings, instance(), &Traffic::default()).unwrap());
     let mut readers = JoinSet::new();
     for _ in 0..16 {
         let store = Arc::clone(&store);
@@ -141,7 +143,8 @@ async fn a_missing_login_mount_and_a_missing_file_are_named() {
     let mut settings = corner.settings().await;
     let VaultAuth::AppRole { mount, .. } = &mut settings.auth else { panic!("an approle") };
     *mount = "no-such-mount".to_owned();
-    let error = VaultStore::new(&settings, instance()).unwrap().preflight().await.unwrap_err();
+    let error =
+        VaultStore::new(&settings, instance(), &Traffic::default()).unwrap().preflight().await.unwrap_err();
     assert!(error.to_string().contains("auth/no-such-mount"), "{error}");
 
     fs::remove_file(corner.secret_id_file()).unwrap();

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
+use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, Secret, VaultError, VaultStore};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -15,7 +16,8 @@ use crate::support::stand_in::{Reply, StandIn};
 
 fn store_at(address: &str) -> VaultStore {
     let token = SecretSource::Environment { variable: "VAULT_TOKEN".to_owned(), value: "t".into() };
-    VaultStore::new(&settings(address, "secret", VaultAuth::Token { token }), instance()).unwrap()
+    VaultStore::new(&settings(address, "secret", VaultAuth::Token { token }), instance(), &Traffic::default())
+        .unwrap()
 }
 
 /// A Vault that knows the token and does `reply` with all else.
@@ -63,7 +65,8 @@ async fn a_sealed_vault_is_its_own_error_and_still_tells_its_health() {
 async fn a_mount_that_is_not_there_is_named() {
     let corner = Bao::shared().await.corner().await;
     let settings = config::Vault { mount: "nowhere".to_owned(), ..corner.settings().await };
-    let error = VaultStore::new(&settings, instance()).unwrap().preflight().await.unwrap_err();
+    let error =
+        VaultStore::new(&settings, instance(), &Traffic::default()).unwrap().preflight().await.unwrap_err();
     assert!(matches!(error, VaultError::MountHidden { .. }), "{}", text(&error));
     assert!(error.to_string().contains("nowhere/"), "{error}");
 
@@ -71,7 +74,8 @@ async fn a_mount_that_is_not_there_is_named() {
     let value = root["auth"]["client_token"].as_str().unwrap().into();
     let token = SecretSource::Environment { variable: "VAULT_TOKEN".to_owned(), value };
     let auth = VaultAuth::Token { token };
-    let store = VaultStore::new(&config::Vault { auth, ..settings }, instance()).unwrap();
+    let store =
+        VaultStore::new(&config::Vault { auth, ..settings }, instance(), &Traffic::default()).unwrap();
     for error in [store.preflight().await.unwrap_err(), store.read(&path("a")).await.unwrap_err()] {
         assert!(error.to_string().contains("nowhere"), "{error}");
         assert!(matches!(error.kind(), Kind::Misconfigured | Kind::NotPermitted), "{}", text(&error));
@@ -89,7 +93,7 @@ async fn a_kv_version_1_is_refused() {
     corner.bao.root("POST", &format!("auth/{0}/role/{0}", corner.mount), policies).await;
 
     let settings = config::Vault { mount, ..corner.settings().await };
-    let store = VaultStore::new(&settings, instance()).unwrap();
+    let store = VaultStore::new(&settings, instance(), &Traffic::default()).unwrap();
     for error in [
         store.preflight().await.unwrap_err(),
         store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err(),
@@ -103,7 +107,8 @@ async fn a_kv_version_1_is_refused() {
 async fn an_engine_of_another_kind_is_refused() {
     let corner = Bao::shared().await.corner().await;
     let settings = config::Vault { mount: "cubbyhole".to_owned(), ..corner.settings().await };
-    let error = VaultStore::new(&settings, instance()).unwrap().preflight().await.unwrap_err();
+    let error =
+        VaultStore::new(&settings, instance(), &Traffic::default()).unwrap().preflight().await.unwrap_err();
     // The token may not know; with the default policy it would hear that this is a cubbyhole.
     assert!(matches!(error, VaultError::MountHidden { .. }), "{}", text(&error));
 
@@ -112,7 +117,8 @@ async fn an_engine_of_another_kind_is_refused() {
     let value = answer["auth"]["client_token"].as_str().unwrap().into();
     let token = SecretSource::Environment { variable: "VAULT_TOKEN".to_owned(), value };
     let settings = config::Vault { auth: VaultAuth::Token { token }, ..settings };
-    let error = VaultStore::new(&settings, instance()).unwrap().preflight().await.unwrap_err();
+    let error =
+        VaultStore::new(&settings, instance(), &Traffic::default()).unwrap().preflight().await.unwrap_err();
     assert!(
         matches!(&error, VaultError::WrongEngine { engine, .. } if engine == "cubbyhole"),
         "{}",
@@ -125,18 +131,22 @@ async fn an_unknown_authority_is_refused_until_ca_file_names_it() {
     let bao = Bao::own_with_tls().await;
     let corner = bao.corner().await;
     let trusting = corner.settings().await;
-    VaultStore::new(&trusting, instance()).unwrap().preflight().await.unwrap();
+    VaultStore::new(&trusting, instance(), &Traffic::default()).unwrap().preflight().await.unwrap();
 
     let doubting = config::Vault { ca_file: None, ..trusting.clone() };
-    let error = VaultStore::new(&doubting, instance()).unwrap().preflight().await.unwrap_err();
+    let error =
+        VaultStore::new(&doubting, instance(), &Traffic::default()).unwrap().preflight().await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable);
     assert!(error.to_string().contains("vault.ca_file"), "{}", text(&error));
 
     let missing = config::Vault { ca_file: Some("/no/such/file".into()), ..trusting.clone() };
-    let error = VaultStore::new(&missing, instance()).unwrap_err();
+    let error = VaultStore::new(&missing, instance(), &Traffic::default()).unwrap_err();
     assert!(error.to_string().contains("/no/such/file"), "{error}");
     let empty = config::Vault { ca_file: Some("/dev/null".into()), ..trusting };
-    assert!(matches!(VaultStore::new(&empty, instance()).unwrap_err(), VaultError::CaInvalid { .. }));
+    assert!(matches!(
+        VaultStore::new(&empty, instance(), &Traffic::default()).unwrap_err(),
+        VaultError::CaInvalid { .. }
+    ));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::domain::path::SecretPath;
+use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, Secret, VaultStore};
 use serde_json::json;
 
@@ -76,7 +77,7 @@ async fn a_namespace_has_its_own_mounts_and_tokens() {
         auth: VaultAuth::Token { token },
         ..corner.settings().await
     };
-    let store = VaultStore::new(&settings, instance()).unwrap();
+    let store = VaultStore::new(&settings, instance(), &Traffic::default()).unwrap();
     store.preflight().await.unwrap();
     store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap();
     assert_eq!(store.read(&path("a")).await.unwrap().state.version(), 1);

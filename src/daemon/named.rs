@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
+use crate::engine::standing::Standing;
 
-#[derive(Serialize)]
-pub(super) struct Named {
+/// A project, by name.
+#[derive(Debug, Serialize)]
+pub(crate) struct Named {
     project_id: String,
     project: String,
     organization: String,
@@ -16,7 +18,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn new(project: &Project, path: Option<&SecretPath>) -> Self {
+    pub(crate) fn new(project: &Project, path: Option<&SecretPath>) -> Self {
         Self {
             project_id: project.id.to_string(),
             project: project.name.clone(),
@@ -26,12 +28,18 @@ impl Named {
         }
     }
 
-    pub(super) fn full_name(&self) -> &str {
+    pub(crate) fn full_name(&self) -> &str {
         &self.full_name
     }
 
     /// The path for a table.
-    pub(super) fn shown_path(&self) -> String {
+    pub(crate) fn shown_path(&self) -> String {
         self.path.clone().unwrap_or_else(|| "-".to_owned())
+    }
+}
+
+impl From<&Standing> for Named {
+    fn from(standing: &Standing) -> Self {
+        Self::new(&standing.project, standing.path.as_ref())
     }
 }

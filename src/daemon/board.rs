@@ -1,0 +1,171 @@
+//! What the daemon last saw and did, for whoever asks: the probes, the metrics, the status page.
+//!
+//! The loop writes it and nobody else does. It holds no key. Whoever asks is answered from here, so that no number of
+//! watchers costs either server a request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::domain::ids::ProjectId;
+use crate::engine::report::PassReport;
+use crate::engine::standing::Standing;
+use crate::engine::{Engine, clock};
+
+use super::times::span;
+
+/// How many projects a reason names.
+const NAMED: usize = 5;
+
+/// The board.
+pub(crate) struct Board(Mutex<View>);
+
+/// What stands on it.
+#[derive(Clone)]
+pub(crate) struct View {
+    /// Both servers, of which only what is known without asking is of interest here.
+    pub(crate) engine: Engine,
+    /// How long a project may be overdue before the daemon is not ready: one pass may fail.
+    pub(crate) tolerance: TimeDelta,
+    /// What the last pass that saw the fleet made of it.
+    pub(crate) fleet: Option<Arc<Fleet>>,
+    /// Why the last pass failed, if it did.
+    pub(crate) failure: Option<String>,
+    /// When the next pass begins, at the latest.
+    pub(crate) next_pass_at: Option<DateTime<Utc>>,
+}
+
+/// The projects, as the last pass left them.
+pub(crate) struct Fleet {
+    pub(crate) standings: Vec<Standing>,
+    /// What concerns no single project.
+    pub(crate) problems: Vec<String>,
+    /// When the pass ended.
+    pub(crate) seen_at: DateTime<Utc>,
+    /// Since when a project needs a key that it has not got.
+    wanting: HashMap<ProjectId, DateTime<Utc>>,
+}
+
+impl Board {
+    pub(crate) fn new(engine: &Engine, every: Duration) -> Self {
+        Self(Mutex::new(View {
+            engine: engine.clone(),
+            tolerance: tolerance(every),
+            fleet: None,
+            failure: None,
+            next_pass_at: None,
+        }))
+    }
+
+    /// A new configuration; what was seen under the old one stays until the next pass.
+    pub(crate) fn reconfigure(&self, engine: &Engine, every: Duration) {
+        let mut view = self.lock();
+        (view.engine, view.tolerance) = (engine.clone(), tolerance(every));
+    }
+
+    /// A pass saw the fleet.
+    pub(crate) fn saw(&self, report: PassReport) {
+        let now = clock::now();
+        let mut view = self.lock();
+        let fleet = Fleet::of(report, view.fleet.as_deref(), now);
+        (view.fleet, view.failure) = (Some(Arc::new(fleet)), None);
+    }
+
+    /// A pass failed. The fleet stays as it was last seen, and becomes overdue where it does.
+    pub(crate) fn failed(&self, error: &str) {
+        self.lock().failure = Some(error.to_owned());
+    }
+
+    /// When the next pass begins.
+    pub(crate) fn sleeps_until(&self, time: DateTime<Utc>) {
+        self.lock().next_pass_at = Some(time);
+    }
+
+    /// What stands here now.
+    pub(crate) fn view(&self) -> View {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, View> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    /// Why the daemon is not doing its work, if it is not.
+    pub(crate) fn unready(&self, now: DateTime<Utc>) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Some(failure) = &self.failure {
+            reasons.push(format!("the last pass failed: {failure}"));
+        }
+        let Some(fleet) = &self.fleet else {
+            if reasons.is_empty() {
+                reasons.push("no pass has come to its end yet; wait for the first one".to_owned());
+            }
+            return reasons;
+        };
+        if self.engine.vault.token_ends().is_some_and(|end| end <= Instant::now()) {
+            reasons.push(
+                "the Vault token has expired; the log says why there is no other (vault.renewal_failed)"
+                    .to_owned(),
+            );
+        }
+        let late = fleet.standings.iter().filter(|standing| fleet.overdue(standing, now) > self.tolerance);
+        let names: Vec<String> = late.map(|standing| standing.project.full_name()).collect();
+        if !names.is_empty() {
+            let shown = names[..names.len().min(NAMED)].join(", ");
+            let more = if names.len() > NAMED { ", ..." } else { "" };
+            reasons.push(format!(
+                "{} projects are overdue by more than {}: {shown}{more}; the log says why (project.failed)",
+                names.len(),
+                span(self.tolerance)
+            ));
+        }
+        reasons
+    }
+}
+
+impl Fleet {
+    fn of(report: PassReport, before: Option<&Self>, now: DateTime<Utc>) -> Self {
+        let problems = report.fleet_problems();
+        let standings: Vec<Standing> = report.projects.into_iter().map(|project| project.standing).collect();
+        let wanting = standings
+            .iter()
+            .filter(|standing| standing.wanting)
+            .map(|standing| {
+                let id = &standing.project.id;
+                (id.clone(), before.and_then(|fleet| fleet.wanting.get(id).copied()).unwrap_or(now))
+            })
+            .collect();
+        Self { standings, problems, seen_at: now, wanting }
+    }
+
+    /// For how long a project has had no key that it should have. Zero when it is in time.
+    pub(crate) fn overdue(&self, standing: &Standing, now: DateTime<Utc>) -> TimeDelta {
+        let since =
+            [standing.due_at, self.wanting.get(&standing.project.id).copied()].into_iter().flatten().min();
+        since.map_or(TimeDelta::zero(), |since| (now - since).max(TimeDelta::zero()))
+    }
+
+    /// How many projects have a published key.
+    pub(crate) fn keys(&self) -> usize {
+        self.standings.iter().filter(|standing| standing.key.is_some()).count()
+    }
+
+    /// How many projects somebody must look at.
+    pub(crate) fn troubled(&self) -> usize {
+        self.standings.iter().filter(|standing| standing.problem.is_some()).count()
+    }
+
+    /// The next time that the schedule makes a project due.
+    pub(crate) fn next_rotation_at(&self) -> Option<DateTime<Utc>> {
+        self.standings.iter().filter_map(|standing| standing.next_rotation_at).min()
+    }
+}
+
+fn tolerance(every: Duration) -> TimeDelta {
+    TimeDelta::from_std(every.saturating_mul(2)).unwrap_or(TimeDelta::MAX)
+}

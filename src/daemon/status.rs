@@ -1,0 +1,81 @@
+//! The document of `status --output json`, which the daemon serves as well: one form, whoever asks.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::engine::standing::Standing;
+use crate::plan::retire::Waiting;
+
+use super::named::Named;
+use super::times::stamp;
+
+/// Every project, as it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) projects: Vec<Row>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// One project.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    #[serde(flatten)]
+    pub(crate) named: Named,
+    /// The fingerprint of the published key.
+    pub(crate) key: Option<String>,
+    pub(crate) version: Option<u64>,
+    rotated_at: Option<String>,
+    age_seconds: Option<i64>,
+    next_rotation_at: Option<String>,
+    overlap_seconds: u64,
+    pub(crate) retiring: Vec<Retiring>,
+    pub(crate) decision: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) problem: Option<String>,
+}
+
+/// A key that waits for the end of its overlap.
+#[derive(Debug, Serialize)]
+pub(crate) struct Retiring {
+    key: String,
+    since: String,
+    revoked_after: String,
+}
+
+impl Status {
+    pub(crate) fn new<'a>(
+        standings: impl IntoIterator<Item = &'a Standing>,
+        problems: Vec<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self { projects: standings.into_iter().map(|standing| Row::new(standing, now)).collect(), problems }
+    }
+}
+
+impl Row {
+    pub(crate) fn new(standing: &Standing, now: DateTime<Utc>) -> Self {
+        Self {
+            named: Named::from(standing),
+            key: standing.key.map(|key| key.to_string()),
+            version: standing.version,
+            rotated_at: standing.rotated_at.map(stamp),
+            age_seconds: standing.rotated_at.map(|time| (now - time).num_seconds()),
+            next_rotation_at: standing.next_rotation_at.map(stamp),
+            overlap_seconds: standing.overlap.as_secs(),
+            retiring: standing.waiting.iter().map(Retiring::from).collect(),
+            decision: standing.decision,
+            reason: standing.reason,
+            problem: standing.problem.clone(),
+        }
+    }
+}
+
+impl From<&Waiting> for Retiring {
+    fn from(waiting: &Waiting) -> Self {
+        Self {
+            key: waiting.key.to_string(),
+            since: stamp(waiting.since),
+            revoked_after: stamp(waiting.deadline),
+        }
+    }
+}
