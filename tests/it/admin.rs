@@ -103,7 +103,7 @@ async fn a_project_without_the_key_that_it_should_have_is_overdue_and_soon_the_d
     patience("it is overdue by more than two passes", async || {
         let (status, why) = visitor.get("/readyz").await;
         status == 503
-            && why.contains("1 projects are overdue by more than 2s: ")
+            && why.contains("1 project is overdue by more than 2s: ")
             && why.contains("project.failed")
     })
     .await;

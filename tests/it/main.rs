@@ -27,6 +27,8 @@ mod kill;
 mod lean;
 #[cfg(feature = "system")]
 mod memory;
+#[cfg(feature = "system")]
+mod page;
 #[cfg(feature = "kill-points")]
 mod panics;
 mod races;

@@ -33,7 +33,7 @@ if (table) {
   };
   const compare = (one, other) => {
     const numbers = [Number(one), Number(other)];
-    return numbers.some(Number.isNaN) ? one.localeCompare(other) : numbers[0] - numbers[1];
+    return numbers.some(Number.isNaN) ? one.localeCompare(other, undefined, { numeric: true }) : numbers[0] - numbers[1];
   };
   const sort = (heading, column) => {
     const up = heading.getAttribute("aria-sort") !== "ascending";

@@ -18,7 +18,7 @@ pub(super) const SCRIPT: &str = include_str!("page.js");
 const TENTHS: usize = 10;
 
 /// The height of the chart, in its own units.
-const HEIGHT: usize = 60;
+const HEIGHT: usize = 36;
 
 /// A project, in the one word by which the page sorts it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,8 +78,11 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                     @let unready = view.unready(now);
                     section aria-labelledby="health" {
                         h2 #health { "Health" }
-                        @if unready.is_empty() {
+                        @let troubled = view.fleet.as_ref().map_or(0, |fleet| fleet.troubled() + fleet.problems.len());
+                        @if unready.is_empty() && troubled == 0 {
                             p .good { "Everything works." }
+                        } @else if unready.is_empty() {
+                            p .bad { "Keys are fresh, but " (count(troubled, "problem")) " must be looked at: see below." }
                         } @else {
                             ul .bad { @for reason in &unready { li { (reason) } } }
                         }
@@ -96,9 +99,11 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
 }
 
 fn whole(fleet: &Fleet, view: &View, now: DateTime<Utc>) -> Markup {
-    let healths: Vec<Health> =
-        fleet.standings.iter().map(|standing| Health::of(standing, fleet, view, now)).collect();
-    let count = |health| healths.iter().filter(|other| **other == health).count();
+    let mut rows: Vec<(Health, &Standing)> =
+        fleet.standings.iter().map(|standing| (Health::of(standing, fleet, view, now), standing)).collect();
+    // Whoever comes because something is wrong sees that first.
+    rows.sort_by_key(|(health, _)| *health as usize);
+    let of = |health| rows.iter().filter(|(other, _)| *other == health).count();
     let retiring: usize = fleet.standings.iter().map(|standing| standing.waiting.len()).sum();
     html! {
         section aria-labelledby="fleet" {
@@ -106,7 +111,7 @@ fn whole(fleet: &Fleet, view: &View, now: DateTime<Utc>) -> Markup {
             dl .figures {
                 div { dt { "projects" } dd { (fleet.standings.len()) } }
                 @for health in Health::ALL {
-                    div .(health.word()) { dt { (health.word()) } dd { (count(health)) } }
+                    div .(health.word()) { dt { (health.word()) } dd { (of(health)) } }
                 }
                 div { dt { "keys in overlap" } dd { (retiring) } }
                 div { dt { "last pass" } dd { (relative(fleet.seen_at, now)) } }
@@ -130,18 +135,18 @@ fn whole(fleet: &Fleet, view: &View, now: DateTime<Utc>) -> Markup {
                 label { "Filter " input #filter type="search" placeholder="name, id, path, key" autocomplete="off"; }
                 label { "State " select #state {
                     option value="" { "all" }
-                    @for health in Health::ALL { option value=(health.word()) { (health.word()) " (" (count(health)) ")" } }
+                    @for health in Health::ALL { option value=(health.word()) { (health.word()) " (" (of(health)) ")" } }
                 } }
                 p #shown role="status" {}
             }
-            div .scroll tabindex="0" role="region" aria-labelledby="projects" {
+            div .scroll tabindex="0" role="group" aria-label="Table of the projects" {
                 table {
                     thead { tr {
                         @for name in ["State", "Project", "Age", "Next rotation", "In overlap", "Key", "Version", "Path"] {
                             th scope="col" { (name) }
                         }
                     } }
-                    tbody { @for (standing, health) in fleet.standings.iter().zip(&healths) { (row(standing, *health, now)) } }
+                    tbody { @for (health, standing) in &rows { (row(standing, *health, now)) } }
                 }
             }
         }
@@ -198,10 +203,11 @@ fn ages(fleet: &Fleet, now: DateTime<Utc>) -> Markup {
     let highest = columns.iter().copied().max().unwrap_or(0).max(1);
     let late = columns[TENTHS];
     let told = format!(
-        "Ages of {} keys against the schedule: {} in the first half of their time, {} in the second, {late} past it; {without} projects without a key.",
-        fleet.standings.len() - without,
+        "Ages of {} against the schedule: {} in the first half of their time, {} in the second, {late} past it; {} without a key.",
+        count(fleet.standings.len() - without, "key"),
         columns[..TENTHS / 2].iter().sum::<usize>(),
         columns[TENTHS / 2..TENTHS].iter().sum::<usize>(),
+        count(without, "project"),
     );
     html! {
         figure {
@@ -217,6 +223,11 @@ fn ages(fleet: &Fleet, now: DateTime<Utc>) -> Markup {
             figcaption { (told) }
         }
     }
+}
+
+/// So many things, in words.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn tenth(age: TimeDelta, whole: TimeDelta) -> usize {
