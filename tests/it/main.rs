@@ -36,6 +36,7 @@ mod recovery;
 mod rotation;
 mod scale;
 mod secrecy;
+mod service;
 #[cfg(feature = "system")]
 mod soak;
 mod support;

@@ -82,7 +82,7 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                         @if unready.is_empty() && troubled == 0 {
                             p .good { "Everything works." }
                         } @else if unready.is_empty() {
-                            p .bad { "Keys are fresh, but " (count(troubled, "problem")) " must be looked at: see below." }
+                            p .bad { (count(troubled, "problem")) " to look at: see below." }
                         } @else {
                             ul .bad { @for reason in &unready { li { (reason) } } }
                         }
