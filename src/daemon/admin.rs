@@ -6,6 +6,7 @@
 
 mod page;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::clock;
@@ -42,6 +47,12 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// How often an address that is taken is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// How many may look at once. Each takes a file descriptor, and the rotation needs some too.
+const VISITORS: usize = 32;
+
+/// How long one connection lives, whatever comes over it.
+const LONGEST_VISIT: Duration = Duration::from_secs(30);
+
 /// What is shown.
 pub(super) struct Shown {
     pub(super) board: Board,
@@ -57,7 +68,7 @@ pub(super) fn serve(address: SocketAddr, shown: Arc<Shown>) -> DropGuard {
     stop.drop_guard()
 }
 
-async fn listen(address: SocketAddr, shown: Arc<Shown>) {
+async fn listen(address: SocketAddr, shown: Arc<Shown>) -> Infallible {
     let mut said = false;
     let listener = loop {
         match TcpListener::bind(address).await {
@@ -77,8 +88,27 @@ async fn listen(address: SocketAddr, shown: Arc<Shown>) {
     };
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(event = "admin.listening", address = %address, "serving http://{address}/");
-    // It does not return: what fails is one connection.
-    let _ = axum::serve(listener, router(address.ip(), shown)).await;
+    receive(&listener, &router(address.ip(), shown)).await
+}
+
+/// Serves one connection after another. Whoever holds many, or sends nothing, takes nothing from the rotation.
+async fn receive(listener: &TcpListener, router: &Router) -> Infallible {
+    let places = Arc::new(Semaphore::new(VISITORS));
+    loop {
+        let (place, visitor) = (Arc::clone(&places).acquire_owned().await, listener.accept().await);
+        let Ok((stream, _)) = visitor else {
+            // No file descriptor is left, or the visitor has gone already.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            // A visitor who leaves early, or speaks no HTTP, is no concern of ours.
+            let _ = tokio::time::timeout(LONGEST_VISIT, served).await;
+            drop(place);
+        });
+    }
 }
 
 fn router(ip: IpAddr, shown: Arc<Shown>) -> Router {

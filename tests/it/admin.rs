@@ -173,6 +173,21 @@ async fn names_that_other_people_chose_are_text_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn visitors_who_hold_their_connections_open_stop_no_rotation() {
+    let (rig, daemon, visitor) = watched().await;
+    let address = visitor.url.strip_prefix("http://").unwrap();
+    let silent: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", daemon.id())).unwrap().count();
+    assert!(files() < 80, "each visitor has a file descriptor of the daemon: {}", files());
+    let project = rig.projects()[0].clone();
+    rig.emulator.delete_key(&rig.key(&project).await);
+    daemon.signal("USR1");
+    daemon.until("key.published", 8).await;
+    drop(silent);
+    visitor.is_ready().await;
+}
+
+#[tokio::test]
 async fn no_secret_is_shown() {
     let (rig, daemon, visitor) = watched().await;
     daemon.signal("USR1");
