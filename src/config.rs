@@ -241,5 +241,7 @@ pub enum LogFormat {
     Text,
 }
 
+    /// The journal's own fields.
+    Journald,
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::config::Config;
 use crate::domain::clocks::Clocks;
@@ -149,7 +150,8 @@ impl Engine {
             }
             Ok(())
         };
-        AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(PassError::Panicked))?;
+        let work = AssertUnwindSafe(work).catch_unwind().instrument(event::pass());
+        work.await.unwrap_or(Err(PassError::Panicked))?;
         report.interrupted = stop.is_cancelled();
         report.requests = self.exceptionless.throttled_requests() - requests_before;
         report.refused = self.exceptionless.refused_requests() - refused_before;
@@ -244,16 +246,19 @@ impl Engine {
             let unstamped = attempt.stamp(&outcome).await.err();
             (outcome, unstamped)
         };
-        // What a mistake of ours does to one project must not end the pass of the others.
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
-        let (outcome, unstamped) = ended.unwrap_or_else(|_| (Outcome::Failed(Failure::Panicked), None));
-        if let Outcome::Failed(failure) = &outcome {
-            event::project_failed(&step.observed.target, failure);
-        }
-        if let Some(error) = &unstamped {
-            event::secret_unstamped(&step.observed.target, error);
-        }
-        (outcome, unstamped)
+        let told = async {
+            // What a mistake of ours does to one project must not end the pass of the others.
+            let ended = AssertUnwindSafe(work).catch_unwind().await;
+            let (outcome, unstamped) = ended.unwrap_or_else(|_| (Outcome::Failed(Failure::Panicked), None));
+            if let Outcome::Failed(failure) = &outcome {
+                event::project_failed(failure);
+            }
+            if let Some(error) = &unstamped {
+                event::secret_unstamped(error);
+            }
+            (outcome, unstamped)
+        };
+        told.instrument(event::rotation(&step.observed.target)).await
     }
 
     /// The three clocks, now.

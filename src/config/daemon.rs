@@ -50,15 +50,8 @@ pub(super) fn admin(sources: &Sources, report: &mut Report) -> Option<Option<Soc
 
 pub(super) fn log(sources: &Sources, report: &mut Report) -> Option<Log> {
     let mut section = Section::open(sources, "log");
-    let words = [("json", Some(LogFormat::Json)), ("text", Some(LogFormat::Text)), ("journald", None)];
-    let format = section.required("format", "\"json\"", |given| {
-        given.word(&words)?.ok_or_else(|| {
-            Complaint::new(
-                "this version does not write journald's own format",
-                "write \"json\", which the journal stores",
-            )
-        })
-    });
+    let words = [("json", LogFormat::Json), ("text", LogFormat::Text), ("journald", LogFormat::Journald)];
+    let format = section.required("format", "\"json\"", |given| given.word(&words));
     let level = section.required("level", "\"info\"", |given| {
         let text = given.filled()?;
         if EnvFilter::try_new(text).is_ok() && levels_are_levels(text) {

@@ -188,16 +188,17 @@ impl Attempt<'_> {
         if !self.verify(&fresh.key).await? {
             return Err(Failure::Unverified(fresh.key.fingerprint()));
         }
-        event::key_verified(self.target(), &fresh.key, fresh.rotation);
+        event::key_verified(&fresh.key);
         self.publish(due, &fresh).await
     }
 
     /// Goes on where an interrupted attempt stopped; if its key turns out not to work, begins anew.
     async fn adopt(&self, due: Due, own: &OwnKey) -> Result<Outcome, Failure> {
+        event::rotation_is(own.rotation);
         if !self.verify(&own.key).await? {
             return self.rotate(due).await;
         }
-        event::key_adopted(self.target(), &own.key, own.rotation);
+        event::key_adopted(&own.key);
         self.publish(due, &Minted { key: own.key.clone(), rotation: own.rotation, created: None }).await
     }
 
@@ -210,7 +211,9 @@ impl Attempt<'_> {
         let Some(publication) = publication else { return Ok(Outcome::Held) };
         let outcome = self.write(publication, deadline).await?;
         if let Outcome::Enrolled(publication, version) = &outcome {
-            event::key_enrolled(self.target(), publication, *version);
+            for own in publication::newly_listed(&self.step.observed, publication) {
+                event::key_enrolled(publication, *version, own.fingerprint, own.rotation);
+            }
         }
         Ok(outcome)
     }
@@ -221,11 +224,12 @@ impl Attempt<'_> {
         let mut lost = None;
         for _ in 0..MINTS {
             let rotation = RotationId::fresh(super::clock::now());
+            event::rotation_is(rotation);
             let marker = Marker { instance: self.engine.policy.instance.clone(), rotation };
             match self.engine.exceptionless.create_key(&project.id, &marker).await {
                 Ok(created) => {
                     let minted = self.check_binding(created, &marker).await?;
-                    event::key_minted(self.target(), &minted.key, rotation);
+                    event::key_minted(&minted.key);
                     return Ok(minted);
                 }
                 Err(CreateError::Refused(error)) => return Err(Failure::Mint(error)),
@@ -235,7 +239,7 @@ impl Attempt<'_> {
             let is_it = |listed: &ListedKey| listed.notes.as_deref() == Some(&notes);
             let keys = self.engine.exceptionless.project_keys(&project.id, is_it).await;
             if let Some(listed) = keys.map_err(Failure::MintLost)?.kept.pop() {
-                event::key_recovered(self.target(), &listed.key, rotation);
+                event::key_recovered(&listed.key);
                 let ListedKey { key, project_id, organization_id, scopes, notes, created, .. } = listed;
                 let found = CreatedKey { key, project_id, organization_id, scopes, notes, created };
                 return self.check_binding(found, &marker).await;
@@ -265,7 +269,7 @@ impl Attempt<'_> {
         let turn = exceptionless.turn().await;
         let keys = std::slice::from_ref(&key);
         exceptionless.delete_keys(turn, keys).await.map_err(Failure::WrongBindingLeft)?;
-        event::key_misbound(self.target(), &key);
+        event::key_misbound(&key);
         Err(Failure::WrongBinding)
     }
 
@@ -295,7 +299,7 @@ impl Attempt<'_> {
         let publication = publication::rotated(&self.engine.policy, &self.step.observed, fresh, &clocks);
         let outcome = self.write(publication, deadline).await?;
         if let Outcome::Published(publication, version) = &outcome {
-            event::key_published(self.target(), publication, *version, due);
+            event::key_published(publication, *version, due);
         }
         Ok(outcome)
     }
@@ -360,7 +364,7 @@ impl Attempt<'_> {
         {
             return Err(Failure::Overtaken);
         }
-        event::project_superseded(self.target(), &publication);
+        event::project_superseded(&publication);
         Ok(Outcome::Superseded)
     }
 

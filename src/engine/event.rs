@@ -2,13 +2,19 @@
 //!
 //! The field `event` is stable, and so are the others; the message is for people. Keys appear by their
 //! fingerprint. An error is logged here, where it is handled, with its whole chain, and nowhere else.
+//!
+//! What is said inside the span [`rotation`] does not name the project and the rotation again: the span does, also for
+//! what the clients below say.
 
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use tracing::Span;
+use tracing::field::{Empty, display};
+
 use crate::domain::ids::RotationId;
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::secret::Publication;
 use crate::plan::Step;
 use crate::plan::reason::{Due, Hold};
@@ -42,7 +48,31 @@ pub const EVENTS: [&str; 20] = [
     "secret.unstamped",
 ];
 
-/// Logs at a level with the fields that name a project.
+/// The field by which one rotation is followed through the log.
+const ROTATION_ID: &str = "rotation_id";
+
+/// What belongs to one pass. Only traces need it, so it is below what a usual log shows.
+pub(super) fn pass() -> Span {
+    tracing::debug_span!("pass")
+}
+
+/// What belongs to the work on one project. It is an error's span, so that no level hides what an error belongs to.
+pub(super) fn rotation(target: &Target) -> Span {
+    let project = &target.project;
+    tracing::error_span!(
+        "rotation",
+        project_id = %project.id,
+        project = %project.full_name(),
+        rotation_id = Empty,
+    )
+}
+
+/// From now on it is known which rotation it is.
+pub(super) fn rotation_is(rotation: RotationId) {
+    Span::current().record(ROTATION_ID, display(rotation));
+}
+
+/// Logs at a level with the fields that name a project, outside of the span.
 macro_rules! project_event {
     ($level:ident, $name:literal, $target:expr, {$($fields:tt)*}, $message:literal $(, $argument:expr)*) => {{
         let project = &$target.project;
@@ -83,54 +113,59 @@ pub(super) fn pass_blind(what: &str) {
     tracing::error!(event = "pass.blind", problem = what, "not everything could be seen: {what}");
 }
 
-pub(super) fn key_minted(target: &Target, key: &ApiKey, rotation: RotationId) {
+pub(super) fn key_minted(key: &ApiKey) {
     let key = key.fingerprint();
-    project_event!(info, "key.minted", target, {rotation_id = %rotation, key = %key,}, "minted key {key}");
+    tracing::info!(event = "key.minted", %key, "minted key {key}");
 }
 
-pub(super) fn key_recovered(target: &Target, key: &ApiKey, rotation: RotationId) {
+pub(super) fn key_recovered(key: &ApiKey) {
     let key = key.fingerprint();
-    project_event!(
-        warn, "key.recovered", target, {rotation_id = %rotation, key = %key,},
+    tracing::warn!(
+        event = "key.recovered", %key,
         "the answer to the mint was lost; found key {key} by its marker"
     );
 }
 
-pub(super) fn key_misbound(target: &Target, key: &ApiKey) {
+pub(super) fn key_misbound(key: &ApiKey) {
     let key = key.fingerprint();
-    project_event!(
-        error, "key.misbound", target, {key = %key,},
+    tracing::error!(
+        event = "key.misbound", %key,
         "revoked key {key}, which Exceptionless bound to something else than asked for"
     );
 }
 
-pub(super) fn key_verified(target: &Target, key: &ApiKey, rotation: RotationId) {
+pub(super) fn key_verified(key: &ApiKey) {
     let key = key.fingerprint();
-    project_event!(info, "key.verified", target, {rotation_id = %rotation, key = %key,}, "key {key} works");
+    tracing::info!(event = "key.verified", %key, "key {key} works");
 }
 
-pub(super) fn key_adopted(target: &Target, key: &ApiKey, rotation: RotationId) {
+pub(super) fn key_adopted(key: &ApiKey) {
     let key = key.fingerprint();
-    project_event!(
-        info, "key.adopted", target, {rotation_id = %rotation, key = %key,},
+    tracing::info!(
+        event = "key.adopted", %key,
         "key {key} of an interrupted rotation works and is adopted"
     );
 }
 
-pub(super) fn key_published(target: &Target, publication: &Publication, version: u64, due: Due) {
+pub(super) fn key_published(publication: &Publication, version: u64, due: Due) {
     let key = publication.api_key.fingerprint();
-    project_event!(
-        info, "key.published", target,
-        {rotation_id = %publication.rotation, key = %key, version, reason = due.label(),},
+    tracing::info!(
+        event = "key.published", %key, version, reason = due.label(),
         "published key {key} as version {version}: {due}"
     );
 }
 
-pub(super) fn key_enrolled(target: &Target, publication: &Publication, version: u64) {
+/// The rotation is the one that ended without a publication, whose key is listed now.
+pub(super) fn key_enrolled(
+    publication: &Publication,
+    version: u64,
+    listed: Fingerprint,
+    rotation: RotationId,
+) {
     let key = publication.api_key.fingerprint();
-    project_event!(
-        info, "key.enrolled", target, {key = %key, version, retiring = %publication.retiring,},
-        "listed unpublished keys for retirement; key {key} stays published"
+    tracing::info!(
+        event = "key.enrolled", rotation_id = %rotation, %key, version, %listed,
+        "listed key {listed}, which was never published, for retirement; key {key} stays published"
     );
 }
 
@@ -154,7 +189,7 @@ pub(super) fn retire_failed(keys: usize, error: &dyn Error) {
 
 pub(super) fn project_held(step: &Step, hold: &Hold) {
     let target = &step.observed.target;
-    let path = target.place.as_ref().ok().map(tracing::field::display);
+    let path = target.place.as_ref().ok().map(display);
     project_event!(warn, "project.held", target, {reason = hold.label(), path,}, "held: {hold}");
 }
 
@@ -170,26 +205,24 @@ pub(super) fn project_moved(step: &Step) {
     );
 }
 
-pub(super) fn project_failed(target: &Target, failure: &Failure) {
+pub(super) fn project_failed(failure: &Failure) {
     let error = chain(failure);
-    project_event!(error, "project.failed", target, {error = error,}, "failed: {error}");
+    tracing::error!(event = "project.failed", error, "failed: {error}");
 }
 
-pub(super) fn project_superseded(target: &Target, publication: &Publication) {
+pub(super) fn project_superseded(publication: &Publication) {
     let key = publication.api_key.fingerprint();
-    project_event!(
-        warn, "project.superseded", target, {rotation_id = %publication.rotation, key = %key,},
+    tracing::warn!(
+        event = "project.superseded", %key,
         "the secret changed meanwhile; key {key} stays for a later pass"
     );
 }
 
-pub(super) fn secret_unstamped(target: &Target, error: &dyn Error) {
+pub(super) fn secret_unstamped(error: &dyn Error) {
     let error = chain(error);
-    project_event!(
-        warn,
-        "secret.unstamped",
-        target,
-        { error = error, },
+    tracing::warn!(
+        event = "secret.unstamped",
+        error,
         "the secret's custom_metadata could not be written; the next pass repairs it: {error}"
     );
 }

@@ -15,6 +15,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
+use tracing::Instrument;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -143,7 +144,9 @@ impl Door {
         authorization: &Authorization,
     ) -> Result<Answer, ExceptionlessError> {
         let sent = Instant::now();
-        let passed = self.exchange(permit, sent, call, authorization).await;
+        let span =
+            tracing::debug_span!("request", server = "exceptionless", operation = call.operation.label());
+        let passed = self.exchange(permit, sent, call, authorization).instrument(span).await;
         let ending = passed.as_ref().map_or(Ending::Lost, |answer| Ending::of(answer.status.as_u16()));
         self.traffic.count("exceptionless", call.operation.label(), ending, sent.elapsed());
         passed

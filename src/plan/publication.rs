@@ -81,6 +81,17 @@ pub fn enrolled(
     Some(secret(policy, &observed.target, fresh, overlap, retiring))
 }
 
+/// The keys of ours that a publication lists for retirement and the secret before it did not.
+pub fn newly_listed<'a>(
+    observed: &'a Observed,
+    publication: &'a Publication,
+) -> impl Iterator<Item = &'a OwnKey> {
+    let before = observed.ours();
+    let known = move |key| before.is_some_and(|published| published.retiring.contains(key));
+    let keys = observed.sight().into_iter().flat_map(|sight| &sight.keys);
+    keys.filter(move |own| publication.retiring.contains(own.fingerprint) && !known(own.fingerprint))
+}
+
 fn secret(
     policy: &Policy,
     target: &Target,

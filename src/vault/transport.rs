@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 use url::Url;
 use vaultrs::api::{EndpointError, EndpointResult};
 
@@ -175,7 +176,9 @@ impl Transport {
         }
         kill_point!("vault", attempt.operation().label(), "before");
         let connection = self.connections.current();
-        let outcome = timeout_at(end, self.exchange(attempt, &connection.client, request)).await;
+        let span = tracing::debug_span!("request", server = "vault", operation = attempt.operation().label());
+        let exchange = self.exchange(attempt, &connection.client, request).instrument(span);
+        let outcome = timeout_at(end, exchange).await;
         kill_point!("vault", attempt.operation().label(), "after");
         tracing::debug!(
             event = "vault.request",

@@ -23,9 +23,12 @@ mod faults;
 mod floors;
 mod hostile;
 #[cfg(feature = "kill-points")]
+#[cfg(feature = "system")]
+mod journal;
 mod kill;
 mod lean;
 #[cfg(feature = "system")]
+mod logs;
 mod memory;
 #[cfg(feature = "system")]
 mod page;
@@ -43,3 +46,5 @@ mod support;
 #[cfg(feature = "system")]
 mod time;
 mod vault;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -133,8 +133,8 @@ async fn a_key_is_minted_then_verified_then_published_and_the_log_says_so_in_thi
     let mut stories: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for line in ended.lines() {
         let text = |field: &str| line[field].as_str().map(str::to_owned);
-        if let (Some(event), Some(rotation)) = (text("event"), text("rotation_id")) {
-            stories.entry(rotation).or_default().push((event, text("key").unwrap()));
+        if let (Some(event), Some(rotation), Some(key)) = (text("event"), text("rotation_id"), text("key")) {
+            stories.entry(rotation).or_default().push((event, key));
         }
     }
     assert_eq!(stories.len(), 2);

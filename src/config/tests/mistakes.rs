@@ -87,7 +87,6 @@ const IN_FILE: &[(&str, &str, &str, &str)] = &[
     ("ha", r#"lease_path = "/a""#, "ha.lease_path", "is not a path"),
     ("ha", r#"lease_ttl = "0s""#, "ha.lease_ttl", "is 0"),
     ("admin", r#"listen = ":9184""#, "admin.listen", "is not an IP address and a port"),
-    ("log", r#"format = "journald""#, "log.format", r#"write "json""#),
     ("log", r#"format = "xml""#, "log.format", "none of the known words"),
     ("log", r#"level = "inof""#, "log.level", "is not a log filter"),
     ("log", r#"level = "info,exceptionless_rotator""#, "log.level", "is not a log filter"),
