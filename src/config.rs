@@ -23,6 +23,7 @@ use crate::domain::policy::Policy;
 
 pub use effective::Effective;
 pub use error::{ConfigError, Problem};
+pub use restart::NeedsRestart;
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
 
@@ -32,6 +33,7 @@ mod effective;
 mod error;
 mod projects;
 mod reader;
+mod restart;
 mod secret_source;
 mod secrets;
 mod servers;
@@ -239,9 +241,9 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
-}
-
     /// The journal's own fields.
     Journald,
+}
+
 #[cfg(test)]
 mod tests;

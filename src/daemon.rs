@@ -5,6 +5,9 @@
 //! never overlap, activations that arrive during a pass collapse into one, and a missed tick costs
 //! nothing, because due times are compared with `<=` and not waited for by a timer.
 //!
+//! A reload is read at once, so that the operator hears the verdict, and takes effect between two passes: the one that is
+//! under way ends as it began.
+//!
 //! What a server says never ends the daemon: a wrong password or a sealed Vault is logged, loudly, and
 //! tried again later. A daemon that gives up over night is found in the morning with every key overdue.
 
@@ -21,10 +24,12 @@ pub mod telemetry;
 pub(crate) mod times;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
@@ -96,48 +101,66 @@ struct Wake {
 /// # Errors
 ///
 /// Fails only when signals cannot be caught or the clockwork cannot be started.
-pub async fn run(mut setup: Setup, reload: impl Fn() -> Option<Setup>) -> std::io::Result<()> {
+pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) -> std::io::Result<()> {
     let daemon = Daemon::new(Signals::catch()?, &setup);
     let mut clockwork = Clockwork::start().await.map_err(std::io::Error::other)?;
     let mut wake = Wake::now();
+    let mut reload = || reloaded(&mut reload);
     tracing::info!(event = "daemon.started", version = env!("CARGO_PKG_VERSION"), "started");
     let mut listening = daemon.listen(&setup);
     notify::ready("started");
 
     while !daemon.signals.stop.is_cancelled() {
         daemon.shown.pulse.beat();
+        let mut fresh = None;
         if wake.is_due() {
-            daemon.pass(&setup, &mut wake).await;
-            continue;
-        }
-        tokio::select! {
-            () = daemon.signals.stop.cancelled() => {}
-            () = daemon.signals.now.notified() => wake = Wake::now(),
-            () = daemon.signals.reload.notified() => {
-                notify::reloading();
-                if let Some(fresh) = reload() {
-                    let moved = fresh.listen != setup.listen;
-                    setup = fresh;
-                    daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
-                    if moved {
-                        // The old address is free before the new one is asked for: they may overlap.
-                        drop(listening);
-                        listening = daemon.listen(&setup);
-                    }
-                    wake = Wake::now();
-                    tracing::info!(event = "daemon.reloaded", "the configuration was read anew");
+            // Whoever has asked for a pass until now is served by this one.
+            let _ = daemon.signals.now.notified().now_or_never();
+            fresh = daemon.pass(&setup, &mut wake, &mut reload).await;
+        } else {
+            tokio::select! {
+                () = daemon.signals.stop.cancelled() => {}
+                () = daemon.signals.now.notified() => wake.at_once(),
+                () = daemon.signals.reload.notified() => fresh = reload(),
+                () = clockwork.tick() => keep_alive(&setup.engine).await,
+                () = tokio::time::sleep(SILENCE) => {
+                    tracing::warn!(event = "daemon.clockwork_silent", "the scheduler gave no tick for {SILENCE:?}; going on without it");
                 }
-                notify::ready("configuration read");
             }
-            () = clockwork.tick() => keep_alive(&setup.engine).await,
-            () = tokio::time::sleep(SILENCE) => {
-                tracing::warn!(event = "daemon.clockwork_silent", "the scheduler gave no tick for {SILENCE:?}; going on without it");
+        }
+        if let Some(fresh) = fresh {
+            let moved = fresh.listen != setup.listen;
+            setup = fresh;
+            daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
+            if moved {
+                // The old address is free before the new one is asked for: they may overlap.
+                drop(listening);
+                listening = daemon.listen(&setup);
             }
+            wake.at_once();
         }
     }
     notify::stopping();
     tracing::info!(event = "daemon.stopped", "stopped");
     Ok(())
+}
+
+/// Reads the configuration anew, and tells systemd and the log what came of it.
+fn reloaded(reload: &mut impl FnMut() -> Option<Setup>) -> Option<Setup> {
+    notify::reloading();
+    let fresh = reload();
+    if fresh.is_some() {
+        tracing::info!(
+            event = "daemon.reloaded",
+            "the configuration was read anew; it is in force from the next pass on"
+        );
+    }
+    notify::ready(if fresh.is_some() {
+        "configuration read"
+    } else {
+        "configuration refused, the old one stays"
+    });
+    fresh
 }
 
 impl Daemon {
@@ -151,30 +174,41 @@ impl Daemon {
         setup.listen.map(|address| admin::serve(address, Arc::clone(&self.shown)))
     }
 
-    /// One pass, and what it means for the next.
-    async fn pass(&self, setup: &Setup, wake: &mut Wake) {
+    /// One pass, and what it means for the next. Returns the configuration that was read meanwhile.
+    async fn pass(
+        &self,
+        setup: &Setup,
+        wake: &mut Wake,
+        reload: &mut impl FnMut() -> Option<Setup>,
+    ) -> Option<Setup> {
         let request = Request::default();
         let stop = &self.signals.stop;
-        let pass = setup.engine.pass(&request, stop);
-        let overdue = async {
+        let mut pass = pin!(setup.engine.pass(&request, stop));
+        let mut overdue = pin!(async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
-        };
+        });
         // A pass may wait for the request budget longer than a token lives.
-        let renewals = async {
+        let mut renewals = pin!(async {
             loop {
                 keep_alive(&setup.engine).await;
                 tokio::time::sleep(RENEWAL_CHECK).await;
             }
-        };
-        let ended = tokio::select! {
-            ended = pass => ended,
-            never = renewals => never,
-            never = self.shown.pulse.listen(setup.longest_silence) => match never {},
-            () = overdue => {
-                tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
-                self.shown.metrics.count_unfinished(Unfinished::Abandoned);
-                return;
+        });
+        let mut pulse = pin!(self.shown.pulse.listen(setup.longest_silence));
+        let mut fresh = None;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut pass => break ended,
+                never = &mut renewals => never,
+                never = &mut pulse => match never {},
+                // A later one that is good replaces it.
+                () = self.signals.reload.notified() => fresh = reload().or(fresh),
+                () = &mut overdue => {
+                    tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
+                    self.shown.metrics.count_unfinished(Unfinished::Abandoned);
+                    return fresh;
+                }
             }
         };
         let every = setup.pace.reconcile_every;
@@ -197,6 +231,7 @@ impl Daemon {
         self.shown.board.sleeps_until(wake.at);
         let next_in = wake.at - clock::now();
         tracing::debug!(event = "daemon.sleeping", next_pass = %wake.at, "next pass in {} s", next_in.num_seconds());
+        fresh
     }
 
     fn show(&self, report: PassReport) {
@@ -232,6 +267,11 @@ async fn keep_alive(engine: &Engine) {
 impl Wake {
     fn now() -> Self {
         Self { at: clock::now(), no_later: Instant::now(), failures: 0 }
+    }
+
+    /// The failures stay counted: who asks for a pass does not heal the server that they are about.
+    fn at_once(&mut self) {
+        *self = Self { failures: self.failures, ..Self::now() };
     }
 
     fn is_due(&self) -> bool {

@@ -28,7 +28,7 @@ pub(super) struct Line {
 }
 
 /// A value as it may be shown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shown {
     /// As TOML.
     Toml(String),
@@ -41,6 +41,10 @@ pub(super) enum Shown {
 impl Effective {
     pub(super) fn new(sections: Vec<Lines>) -> Self {
         Self { sections }
+    }
+
+    pub(super) fn sections(&self) -> &[Lines] {
+        &self.sections
     }
 }
 

@@ -36,6 +36,7 @@ mod page;
 mod panics;
 mod races;
 mod recovery;
+mod reload;
 mod rotation;
 mod scale;
 mod secrecy;
@@ -45,6 +46,6 @@ mod soak;
 mod support;
 #[cfg(feature = "system")]
 mod time;
-mod vault;
 #[cfg(feature = "otlp")]
 mod traces;
+mod vault;
