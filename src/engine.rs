@@ -42,6 +42,7 @@ use crate::vault::{VaultError, VaultStore};
 use attempt::Attempt;
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
+pub use attempt::WIDEST_SPREAD;
 pub use observe::{Others, Survey};
 
 /// Both servers, and what the operator wants of them.

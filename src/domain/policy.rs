@@ -1,5 +1,6 @@
 //! What the operator wants, project by project.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -42,6 +43,12 @@ impl Policy {
         let matching =
             self.overrides.iter().find(|rule| rule.matches.iter().any(|pattern| pattern.matches(project)));
         matching.map_or(&self.rule, |found| &found.rule)
+    }
+
+    /// The folders below which all secrets of ours lie, whatever project they are for.
+    pub fn folders(&self) -> HashSet<&str> {
+        let rules = self.overrides.iter().map(|special| &special.rule);
+        std::iter::once(&self.rule).chain(rules).map(|rule| rule.path.folder()).collect()
     }
 }
 

@@ -35,7 +35,7 @@ const MINTS: usize = 2;
 /// once when its nodes share a cache; a few seconds of doubt cost nothing, because the check is free.
 const CHECKS: u32 = 6;
 /// Clocks that differ by more than this: the latest of them would date keys so that they never die.
-const WIDEST_SPREAD: TimeDelta = TimeDelta::days(1);
+pub const WIDEST_SPREAD: TimeDelta = TimeDelta::days(1);
 /// The pause after the first check; it doubles each time, to about six seconds in all.
 const CHECK_PAUSE: Duration = Duration::from_millis(200);
 

@@ -134,6 +134,11 @@ impl VaultStore {
         format!("{}/metadata/{path}", self.mount())
     }
 
+    /// The path at which the secrets of a folder are listed, likewise.
+    pub fn folder_path(&self, folder: &str) -> String {
+        format!("{}/metadata/{}", self.mount(), with_slash(folder))
+    }
+
     async fn list_one(&self, folder: &str) -> Result<Vec<String>, VaultError> {
         let request = ListSecretsRequest { mount: self.mount(), path: folder.to_owned() };
         let call = self.transport().prepare(self.attempt(Operation::List, "metadata", folder), &request)?;

@@ -40,6 +40,8 @@ pub struct Identity {
     pub ttl: Option<Duration>,
     /// Whether its life can be prolonged.
     pub renewable: bool,
+    /// How often it may still be used; `None` for one that is not counted.
+    pub uses: Option<u64>,
 }
 
 /// vaultrs demands a field that OpenBao no longer sends, and cannot ask for 200 in all states.
@@ -147,12 +149,14 @@ impl VaultStore {
             other => other?,
         };
         let ttl = remaining(&found);
-        let LookupTokenResponse { display_name, policies, identity_policies, renewable, .. } = found;
+        let LookupTokenResponse { display_name, policies, identity_policies, renewable, num_uses, .. } =
+            found;
         Ok(Identity {
             display_name,
             policies: policies.into_iter().chain(identity_policies.unwrap_or_default()).collect(),
             ttl,
             renewable: renewable.unwrap_or(false),
+            uses: (num_uses > 0).then_some(num_uses),
         })
     }
 }

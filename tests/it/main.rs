@@ -18,17 +18,18 @@ mod admin;
 mod bad_input;
 mod cluster;
 mod daemon;
+mod doctor;
 mod documents;
 mod faults;
 mod floors;
 mod hostile;
-#[cfg(feature = "kill-points")]
 #[cfg(feature = "system")]
 mod journal;
+#[cfg(feature = "kill-points")]
 mod kill;
 mod lean;
-#[cfg(feature = "system")]
 mod logs;
+#[cfg(feature = "system")]
 mod memory;
 #[cfg(feature = "system")]
 mod page;

@@ -9,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
-use crate::domain::policy::{Policy, Rule};
 use crate::domain::secret::SecretState;
 use crate::plan::target::Target;
 use crate::plan::world::Stray;
@@ -96,9 +95,8 @@ pub(super) async fn find_strays(
     homes: &HashSet<SecretPath>,
     blind: &mut Blind,
 ) -> Option<Vec<Stray>> {
-    let folders: HashSet<&str> = rules(&engine.policy).map(|rule| rule.path.folder()).collect();
     let mut strays = HashMap::new();
-    for folder in folders {
+    for folder in engine.policy.folders() {
         let paths = match engine.vault.list(folder).await {
             Ok(paths) => paths,
             Err(error) => {
@@ -134,8 +132,4 @@ fn stray(path: SecretPath, secret: &Secret) -> Option<Stray> {
     let project_id = published.project_id.clone()?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
     Some(Stray { path, project_id, key, marked: secret.vanished_at.is_some() })
-}
-
-fn rules(policy: &Policy) -> impl Iterator<Item = &Rule> {
-    std::iter::once(&policy.rule).chain(policy.overrides.iter().map(|rule| &rule.rule))
 }

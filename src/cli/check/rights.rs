@@ -1,0 +1,114 @@
+//! Whether the Vault policy allows what the passes to come will do, at every path where they will do it.
+
+use std::collections::BTreeMap;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::domain::path::SecretPath;
+use crate::domain::policy::OnVanished;
+use crate::engine::event::chain;
+use crate::engine::{Engine, Survey};
+use crate::plan::reason::Hold;
+use crate::plan::{Decision, Step};
+use crate::vault::VaultError;
+
+use super::Findings;
+
+const CHECK: &str = "vault policy";
+
+/// How many paths one question holds.
+const PATHS_A_QUESTION: usize = 200;
+
+/// Where a login is kept alive. Every token may do it, unless it is without the policy `default`.
+const RENEWAL: &str = "auth/token/renew-self";
+
+/// What is needed at a path, and the line of a policy that grants it there and at its siblings.
+struct Need {
+    capabilities: &'static [&'static str],
+    rule: String,
+}
+
+pub(super) async fn policy(engine: &Engine, survey: &Survey, findings: &mut Findings) {
+    let needs = needs(engine, survey);
+    let paths: Vec<String> = needs.keys().cloned().chain([RENEWAL.to_owned()]).collect();
+    let granted = match ask(engine, &paths).await {
+        Ok(granted) => granted,
+        Err(error) => {
+            return findings.unwise(CHECK, format!(
+                "it cannot be asked for: {}; without the answer, what is missing is found out when a key is published",
+                chain(&error)
+            ));
+        }
+    };
+    let lacking = |path: &str, needed: &[&'static str]| {
+        let held = granted.get(path).map(Vec::as_slice).unwrap_or_default();
+        let has = |capability: &&str| held.iter().any(|held| held == capability || held == "root");
+        needed.iter().copied().filter(|capability| !has(capability)).collect::<Vec<_>>()
+    };
+    let mut gaps: BTreeMap<(&str, Vec<&str>), Vec<&str>> = BTreeMap::new();
+    for (path, need) in &needs {
+        let missing = lacking(path, need.capabilities);
+        if !missing.is_empty() {
+            gaps.entry((&need.rule, missing)).or_default().push(path);
+        }
+    }
+    if gaps.is_empty() {
+        findings.fine(CHECK, format!("allows what is needed, asked for {} paths", needs.len()));
+    }
+    for ((rule, missing), paths) in gaps {
+        let quoted: Vec<_> = missing.iter().map(|capability| format!("{capability:?}")).collect();
+        let (missing, quoted) = (missing.join(", "), quoted.join(", "));
+        let place = match &paths[..] {
+            [path] => format!("{path} lacks {missing}"),
+            paths => format!("{} paths lack {missing}, such as {}", paths.len(), paths[0]),
+        };
+        let text = format!(
+            "{place}; add path \"{rule}\" {{ capabilities = [{quoted}] }} to the policy (see config/vault-policy.hcl)"
+        );
+        findings.bad(CHECK, Failure::new(Exit::NotPermitted, text));
+    }
+    if !lacking(RENEWAL, &["update"]).is_empty() {
+        findings.unwise(
+            CHECK,
+            format!(
+                "{RENEWAL} lacks update, so that a token cannot be kept alive; add path \"{RENEWAL}\" \
+             {{ capabilities = [\"update\"] }} to the policy (see config/vault-policy.hcl)"
+            ),
+        );
+    }
+}
+
+/// What the passes to come will need, by the path as policies write it.
+fn needs(engine: &Engine, survey: &Survey) -> BTreeMap<String, Need> {
+    let vault = &engine.vault;
+    let mut needs = BTreeMap::new();
+    let mut need = |path: String, capabilities: &'static [&'static str]| {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let rule = format!("{folder}/*");
+        needs.insert(path, Need { capabilities, rule });
+    };
+    for path in survey.plan.steps.iter().filter_map(writable) {
+        need(vault.data_path(path), &["create", "read", "update"]);
+        need(vault.metadata_path(path), &["patch"]);
+        if engine.policy.on_vanished == OnVanished::Delete {
+            need(vault.delete_path(path), &["update"]);
+        }
+    }
+    for folder in engine.policy.folders() {
+        need(vault.folder_path(folder), &["list"]);
+    }
+    needs
+}
+
+/// Where a project's key is published, or will be. What could not be read mostly lacks a right.
+fn writable(step: &Step) -> Option<&SecretPath> {
+    let others = matches!(step.decision, Decision::Hold(Hold::Conflict(_)));
+    step.observed.target.place.as_ref().ok().filter(|_| !others)
+}
+
+async fn ask(engine: &Engine, paths: &[String]) -> Result<BTreeMap<String, Vec<String>>, VaultError> {
+    let mut granted = BTreeMap::new();
+    for question in paths.chunks(PATHS_A_QUESTION) {
+        granted.extend(engine.vault.capabilities(question).await?);
+    }
+    Ok(granted)
+}

@@ -1,0 +1,164 @@
+//! Both servers, who they take us for and for how long, and their clocks.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Months, TimeDelta, Utc};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::config::{Config, ExceptionlessAuth, SecretSource, VaultAuth};
+use crate::engine::event::chain;
+use crate::engine::{Engine, WIDEST_SPREAD, clock};
+use crate::vault::Identity;
+
+use super::Findings;
+
+/// More than this between two clocks, and somebody's time is wrong. Keys stay safe, since the latest clock
+/// dates and the earliest judges; they are only retired later.
+const TOLERABLE_SKEW: TimeDelta = TimeDelta::seconds(5);
+
+/// Exceptionless lets a login live so long from its beginning, whatever it is used for.
+const LOGIN_LIVES: Months = Months::new(3);
+
+/// Enough time for a person to replace a login.
+const SOON: TimeDelta = TimeDelta::days(14);
+
+/// Whether Exceptionless can be asked further.
+pub(super) async fn exceptionless(engine: &Engine, config: &Config, findings: &mut Findings) -> bool {
+    match engine.exceptionless.who_am_i().await {
+        Ok(user) => {
+            let organizations = user.organization_ids.len();
+            findings.fine(
+                "exceptionless",
+                format!("signed in as {}, member of {organizations} organizations", user.email),
+            );
+            login(&config.exceptionless.auth, findings);
+            true
+        }
+        Err(error) => {
+            findings.bad("exceptionless", error);
+            false
+        }
+    }
+}
+
+/// How long the login lasts. The server tells nobody when one ends, so this is an estimate at best.
+fn login(auth: &ExceptionlessAuth, findings: &mut Findings) {
+    const CHECK: &str = "exceptionless login";
+    let token = match auth {
+        ExceptionlessAuth::Login { .. } => {
+            return findings
+                .fine(CHECK, "lasts three months at most; the rotator signs in again when it ends");
+        }
+        ExceptionlessAuth::Basic { .. } => {
+            return findings.fine(CHECK, "the password goes with each request; nothing ends");
+        }
+        ExceptionlessAuth::Token { token } => token,
+    };
+    let remedy =
+        format!("put a fresh one into {token}, or let the rotator sign in itself with auth = \"login\"");
+    let Some(written) = written(token) else {
+        let text = format!(
+            "nobody can tell when the login token in {token} ends, three months after it began at the latest; {remedy}"
+        );
+        return findings.unwise(CHECK, text);
+    };
+    let left = written.checked_add_months(LOGIN_LIVES).map_or(TimeDelta::MAX, |end| end - clock::now());
+    let day = written.format("%Y-%m-%d");
+    if left < TimeDelta::zero() {
+        findings.unwise(CHECK, format!(
+            "how long the login token lasts cannot be estimated: {token} was written on {day}, longer ago than the three \
+             months that a login lives; before it ends, {remedy}"
+        ));
+    } else {
+        let text = format!(
+            "the login token lasts {} days more at most, an estimate: a login lives three months, and {token} was written on {day}",
+            left.num_days()
+        );
+        if left < SOON {
+            findings.unwise(CHECK, format!("{text}; {remedy}"))
+        } else {
+            findings.fine(CHECK, text)
+        }
+    }
+}
+
+/// When the secret was put there: its beginning lies before that.
+fn written(secret: &SecretSource) -> Option<DateTime<Utc>> {
+    match secret {
+        SecretSource::File(path) => Some(std::fs::metadata(path).ok()?.modified().ok()?.into()),
+        SecretSource::Environment { .. } => None,
+    }
+}
+
+/// Whether Vault can be asked further.
+pub(super) async fn vault(engine: &Engine, config: &Config, findings: &mut Findings) -> bool {
+    match engine.vault.health().await {
+        Ok(health) => findings.fine("vault", format!("version {} answers", health.version)),
+        Err(error) => {
+            findings.bad("vault", error);
+            return false;
+        }
+    }
+    if let Err(error) = engine.vault.preflight().await {
+        findings.bad("vault", error);
+        return false;
+    }
+    match engine.vault.whoami().await {
+        Ok(identity) => token(&identity, &config.vault.auth, findings),
+        Err(error) => findings.unwise("vault token", format!("it cannot be looked up: {}", chain(&error))),
+    }
+    true
+}
+
+fn token(identity: &Identity, auth: &VaultAuth, findings: &mut Findings) {
+    const CHECK: &str = "vault token";
+    let whole = |ttl: Duration| humantime::format_duration(Duration::from_secs(ttl.as_secs()));
+    let life = match identity.ttl {
+        None => "does not expire".to_owned(),
+        Some(ttl) if identity.renewable => format!("expires in {}, renewable", whole(ttl)),
+        Some(ttl) => format!("expires in {}, not renewable", whole(ttl)),
+    };
+    findings.fine(CHECK, format!("policies {}; {life}", identity.policies.join(", ")));
+    if identity.policies.iter().any(|policy| policy == "root") {
+        findings.unwise(CHECK, "it is a root token; use one with the policy in config/vault-policy.hcl");
+    }
+    if let Some(uses) = identity.uses {
+        findings.unwise(CHECK, format!(
+            "it may be used {uses} times more, and a pass needs one use for each request; make it without a limit \
+             (token_num_uses = 0 at the role)"
+        ));
+    }
+    // Any other method logs in again.
+    if let (VaultAuth::Token { token }, Some(ttl), false) = (auth, identity.ttl, identity.renewable) {
+        findings.unwise(CHECK, format!(
+            "it ends in {} and cannot be renewed; put another one into {token} before, as vault agent does, or use \
+             method = \"approle\"",
+            whole(ttl)
+        ));
+    }
+}
+
+pub(super) fn clocks(engine: &Engine, findings: &mut Findings) {
+    const CHECK: &str = "clocks";
+    let clocks = engine.clocks();
+    let mut skew =
+        |name: &str, theirs: Option<DateTime<Utc>>| {
+            let Some(theirs) = theirs else { return };
+            let ahead = theirs - clocks.ours;
+            if ahead.abs() <= TOLERABLE_SKEW {
+                return findings.fine(CHECK, format!("{name} agrees with this machine"));
+            }
+            let direction = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
+            findings.unwise(CHECK, format!(
+            "{name} is {} s {direction} this machine; keys stay safe but are retired that much later; \
+             let time synchronisation run on both",
+            ahead.num_seconds().abs()
+        ));
+        };
+    skew("Exceptionless", clocks.exceptionless);
+    skew("Vault", clocks.vault);
+    if clocks.spread() > WIDEST_SPREAD {
+        let text = "the clocks differ by more than a day, so nothing is published; set the one that is wrong";
+        findings.bad(CHECK, Failure::new(Exit::SomeFailed, text));
+    }
+}
