@@ -10,7 +10,7 @@ use crate::stage::Stage;
 use crate::support::rig::Rig;
 
 /// How long it is watched at rest.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(300);
 
 /// A daemon with nothing to do.
 pub struct Idle {
@@ -36,12 +36,13 @@ pub async fn starts(stage: &Stage, times: usize) -> Vec<Duration> {
     took
 }
 
-/// Watches a daemon whose projects are all up to date.
-pub async fn idle(stage: &Stage) -> Idle {
+/// Watches a daemon whose projects are all up to date, and that shows itself as it does by default.
+pub async fn idle(stage: &mut Stage) -> Idle {
+    stage.rig.set("admin", "listen", "\"127.0.0.1:0\"");
     let (socket, path) = notify_socket(&stage.rig);
     let mut command = stage.rig.command(&["run"]);
     let mut daemon = command.env("NOTIFY_SOCKET", path).stdout(std::process::Stdio::null()).spawn().unwrap();
-    until_said(&socket, "in the last pass").await;
+    until_said(&socket, " keys, next rotation ").await;
     let process = daemon.id().unwrap();
     sleep(Duration::from_secs(1)).await;
     let before = measure::cpu(process);

@@ -199,16 +199,25 @@ pub fn parts_of_a_pass() {
 pub async fn daemon() {
     let starts = resting::starts(&Stage::new(1).await, 15).await;
     let start = median(starts.iter().map(|time| time.as_secs_f64() * 1e3).collect());
-    let due = Stage::new(1_000).await;
+    let (mut few, mut due, mut many) = (Stage::new(5).await, Stage::new(1_000).await, Stage::new(2_000).await);
+    for stage in [&few, &many] {
+        stage.rig.json(&["rotate"]).await;
+    }
     let first = due.rig.json(&["rotate"]).await;
     let quiet = due.rig.json(&["rotate"]).await;
-    let idle = resting::idle(&due).await;
+    // Beside each other: at rest they do not disturb.
+    let idle = tokio::join!(resting::idle(&mut few), resting::idle(&mut due), resting::idle(&mut many));
+    let memory = |idle: &resting::Idle| format!("{:.1} MiB", idle.memory as f64 / MIB);
+    let cpu = |idle: &resting::Idle| format!("{:.2} s", idle.cpu_per_hour.as_secs_f64());
     let binary = std::fs::metadata(env!("CARGO_BIN_EXE_exceptionless-rotator")).unwrap().len() as f64 / MIB;
     let rows = [
         ["start of the process to `READY=1`", &format!("{start:.0} ms (median of {})", starts.len())],
         ["size of the program", &format!("{binary:.1} MiB")],
-        ["memory at rest, after a pass over 1,000 projects", &format!("{:.1} MiB", idle.memory as f64 / MIB)],
-        ["CPU time at rest, per hour", &format!("{:.2} s", idle.cpu_per_hour.as_secs_f64())],
+        ["memory at rest, after a pass over 5 projects", &memory(&idle.0)],
+        ["memory at rest, after a pass over 1,000 projects", &memory(&idle.1)],
+        ["memory at rest, after a pass over 2,000 projects", &memory(&idle.2)],
+        ["CPU time at rest, per hour, 5 projects", &cpu(&idle.0)],
+        ["CPU time at rest, per hour, 2,000 projects", &cpu(&idle.2)],
         ["requests that count, of a pass with nothing to do, 1,000 projects", &quiet["requests"].to_string()],
         ["requests that count, of a pass that rotates all 1,000", &first["requests"].to_string()],
     ];
