@@ -214,6 +214,15 @@ pub enum VaultAuth {
         /// The secret id.
         secret_id: SecretSource,
     },
+    /// The token of a pod's service account.
+    Kubernetes {
+        /// Where the method is mounted, such as `kubernetes`.
+        mount: String,
+        /// The role at Vault, which names the service accounts that may take it.
+        role: String,
+        /// The service account's token, which the cluster replaces before it ends.
+        jwt: SecretSource,
+    },
 }
 
 /// How the daemon paces itself.

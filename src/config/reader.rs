@@ -222,7 +222,12 @@ impl<'a> Section<'a> {
             let name = Given::new(value, place.layer()).text();
             Some((file_key, place, name.map(|name| SecretSource::File(secrets.locate(name)))))
         });
-        if variable.is_none() && file.is_none() {
+        let fallback = secrets.fallback(&path).filter(|_| used).map(|(place, source)| match source {
+            SecretSource::File(_) => (file_key, place, Ok(source)),
+            SecretSource::Environment { .. } => (key, place, Ok(source)),
+        });
+        let is_file = fallback.as_ref().is_some_and(|(name, ..)| *name == file_key);
+        if variable.is_none() && file.is_none() && !is_file {
             self.show(file_key, Shown::Unset, String::new());
         }
         let choice = choice?;
@@ -239,8 +244,7 @@ impl<'a> Section<'a> {
             self.problems.push(complaint.at(path.clone(), Some(place.to_string())));
         }
 
-        let fallback = || secrets.fallback(&path).map(|(place, source)| (key, place, Ok(source)));
-        let Some((key, place, source)) = variable.or(file).or_else(fallback) else {
+        let Some((key, place, source)) = variable.or(file).or(fallback) else {
             if !in_file {
                 let problem = format!("is missing, and {} needs it", choice.text);
                 let line = format!("{file_key} = \"/run/secrets/...\"");
@@ -248,7 +252,7 @@ impl<'a> Section<'a> {
             }
             return None;
         };
-        match source.and_then(|source| secrets.probe(&source, fits).map(|()| source)) {
+        match source.and_then(|source| secrets.probe(&place, &source, fits).map(|()| source)) {
             Ok(source) => {
                 let shown = match &source {
                     SecretSource::File(path) => Shown::Toml(quoted(&path.display().to_string())),

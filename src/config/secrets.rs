@@ -14,11 +14,19 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{Complaint, Problem};
 use super::secret_source::{SecretSource, SecretUnreadable};
-use super::sources::{Place, variable_of};
+use super::sources::{Layer, Place, variable_of};
 
 /// The keys that only a variable can set.
-const KEYS: [&str; 4] =
-    ["exceptionless.password", "exceptionless.token", "vault.auth.token", "vault.auth.secret_id"];
+const KEYS: [&str; 5] = [
+    "exceptionless.password",
+    "exceptionless.token",
+    "vault.auth.token",
+    "vault.auth.secret_id",
+    "vault.auth.jwt",
+];
+
+/// Where every pod finds the token of its service account.
+const IN_A_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// The variables that hold secrets, and the folders of the files that do.
 pub(super) struct Secrets {
@@ -91,7 +99,11 @@ impl Secrets {
 
     /// The secret that serves where nothing else was said.
     pub(super) fn fallback(&self, key: &str) -> Option<(Place, SecretSource)> {
-        (key == "vault.auth.token").then(|| self.vault_token()).flatten()
+        match key {
+            "vault.auth.token" => self.vault_token(),
+            "vault.auth.jwt" => Some((Place::built_in(), SecretSource::File(IN_A_POD.into()))),
+            _ => None,
+        }
     }
 
     /// Whether a variable sets a secret of this section.
@@ -128,12 +140,13 @@ impl Secrets {
     /// Reads a secret to see that it can be read, and that `fits` finds nothing wrong with it.
     pub(super) fn probe(
         &self,
+        place: &Place,
         source: &SecretSource,
         fits: impl FnOnce(&str) -> Result<(), Complaint>,
     ) -> Result<(), Complaint> {
         match source.read() {
             Ok(secret) => fits(secret.expose_secret()),
-            Err(SecretUnreadable::File { path, source }) => Err(self.unreadable(&path, &source)),
+            Err(SecretUnreadable::File { path, source }) => Err(self.unreadable(place, &path, &source)),
             Err(other @ (SecretUnreadable::Empty { .. } | SecretUnreadable::NotOneLine { .. })) => {
                 Err(Complaint::of(&other))
             }
@@ -141,9 +154,11 @@ impl Secrets {
     }
 
     /// A secret is easily written where the name of its file belongs. So a name is repeated only when it
-    /// is certainly one: when something is there, or at least its folder.
-    fn unreadable(&self, path: &Path, error: &io::Error) -> Complaint {
-        let is_name = path.exists() || (path.is_absolute() && self.names_other_folder(path));
+    /// is certainly one: when something is there, or at least its folder, or when it is our own.
+    fn unreadable(&self, place: &Place, path: &Path, error: &io::Error) -> Complaint {
+        let is_name = place.layer() == Layer::Default
+            || path.exists()
+            || (path.is_absolute() && self.names_other_folder(path));
         let problem = match (error.kind(), is_name) {
             (io::ErrorKind::NotFound, true) => format!("the file {} does not exist", path.display()),
             (_, true) => format!("the file {} cannot be read: {error}", path.display()),

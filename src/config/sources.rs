@@ -58,6 +58,11 @@ impl Place {
         Self(format!("{VARIABLE}{name}"))
     }
 
+    /// What holds when nobody says otherwise.
+    pub(super) fn built_in() -> Self {
+        Self(BUILT_IN.to_owned())
+    }
+
     /// The place of a value. Sections that were made to hold one variable have none of their own.
     pub(super) fn of(value: &Value) -> Option<Self> {
         match (value.origin(), &value.kind) {

@@ -11,15 +11,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
 use vaultrs::api::token::responses::LookupTokenResponse;
 use vaultrs::api::{AuthInfo, EndpointResult};
 
-use super::attempt::{Attempt, Operation, Said};
+use super::attempt::{Attempt, Operation};
 use super::error::{Kind, VaultError};
 use super::transport::{Answer, Transport};
 use crate::config::{SecretSource, VaultAuth};
+
+mod login;
 
 /// So that a lease of nearly nothing does not become a busy loop.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -193,9 +194,10 @@ impl Session {
                 Lease { term: lease.term.filter(|_| renewable), ..lease }
             }
             VaultAuth::AppRole { mount, role_id, secret_id } => {
-                let info = log_in_with_approle(transport, mount, role_id, secret_id).await?;
-                let token = Token { secret: info.client_token.into(), serial };
-                Lease::new(token, Duration::from_secs(info.lease_duration), info.renewable)
+                Lease::granted(login::with_approle(transport, mount, role_id, secret_id).await?, serial)
+            }
+            VaultAuth::Kubernetes { mount, role, jwt } => {
+                Lease::granted(login::with_kubernetes(transport, mount, role, jwt).await?, serial)
             }
         };
         tracing::info!(
@@ -232,7 +234,7 @@ impl Session {
     fn is_replaced(&self, refused: &Token) -> Result<bool, VaultError> {
         match &self.method {
             VaultAuth::Token { token } => Ok(read(token)?.expose_secret() != refused.secret.expose_secret()),
-            VaultAuth::AppRole { .. } => Ok(false),
+            VaultAuth::AppRole { .. } | VaultAuth::Kubernetes { .. } => Ok(false),
         }
     }
 
@@ -262,6 +264,12 @@ impl Lease {
         Self { token, full: duration, renewable, term }
     }
 
+    /// What a login brought.
+    fn granted(info: AuthInfo, serial: u64) -> Self {
+        let token = Token { secret: info.client_token.into(), serial };
+        Self::new(token, Duration::from_secs(info.lease_duration), info.renewable)
+    }
+
     fn is_due(&self) -> bool {
         self.term.as_ref().is_some_and(|term| Instant::now() >= term.renew_at.min(term.ends))
     }
@@ -285,31 +293,6 @@ impl Term {
 pub(super) fn remaining(found: &LookupTokenResponse) -> Option<Duration> {
     let ends = found.ttl > 0 || found.expire_time.is_some();
     ends.then(|| Duration::from_secs(found.ttl.max(1)))
-}
-
-async fn log_in_with_approle(
-    transport: &Transport,
-    mount: &str,
-    role_id: &str,
-    secret_id: &SecretSource,
-) -> Result<AuthInfo, VaultError> {
-    let request = LoginWithApproleRequest {
-        mount: mount.to_owned(),
-        role_id: role_id.to_owned(),
-        secret_id: read(secret_id)?.expose_secret().to_owned(),
-    };
-    let attempt = Attempt::new(Operation::LogIn, format!("auth/{mount}/login"));
-    let call = transport.prepare(attempt, &request)?;
-    let refused = |said| VaultError::Login { mount: mount.to_owned(), place: secret_id.to_string(), said };
-    match transport.send(&call, None, None).await {
-        Ok(answer) if !answer.is_not_found() => auth_info(transport, &call.attempt, &answer),
-        Err(VaultError::Rejected { said, .. }) => Err(refused(said)),
-        // A mount that does not exist is a 403 to whoever has no token, and a 404 in some versions.
-        Ok(_) | Err(VaultError::Forbidden { .. } | VaultError::NoMount { .. }) => {
-            Err(refused(Said::new(&["permission denied".to_owned()])))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn auth_info(transport: &Transport, attempt: &Attempt, answer: &Answer) -> Result<AuthInfo, VaultError> {

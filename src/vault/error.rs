@@ -10,36 +10,9 @@ use std::time::Duration;
 use super::attempt::{Attempt, Said};
 use crate::config::SecretUnreadable;
 
-/// The kinds of failure that a caller can treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Vault cannot be reached, cannot serve now, or what answers is not Vault. Nothing was changed.
-    Unreachable,
-    /// Vault knows us and refuses, or does not know us. Nothing was changed.
-    NotPermitted,
-    /// It cannot work until somebody changes the configuration. Nothing was changed.
-    Misconfigured,
-    /// Somebody else wrote first. Nothing was changed.
-    Conflict,
-    /// A write may or may not have been applied: read back.
-    Ambiguous,
-    /// Anything else. Nothing was changed.
-    Other,
-}
+pub use kind::Kind;
 
-impl Kind {
-    /// A name for logs and metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::NotPermitted => "not_permitted",
-            Self::Misconfigured => "misconfigured",
-            Self::Conflict => "conflict",
-            Self::Ambiguous => "ambiguous",
-            Self::Other => "other",
-        }
-    }
-}
+mod kind;
 
 /// A request that failed, or a client that could not be built.
 ///
@@ -233,6 +206,8 @@ pub enum VaultError {
     Forbidden {
         /// What was attempted.
         attempt: Attempt,
+        /// Vault's own words, which say more than the rest only where there is no token yet.
+        said: Said,
     },
     /// The token method has no living token.
     #[error("the Vault token in {place} is expired, revoked or not a token; put a new one there")]
@@ -248,6 +223,20 @@ pub enum VaultError {
         /// Where the method is mounted.
         mount: String,
         /// Where the secret id comes from.
+        place: String,
+        /// Vault's own words.
+        said: Said,
+    },
+    /// Vault does not accept the service account.
+    #[error(
+        "Vault refuses the login at auth/{mount} with the role {role}: {said}; check vault.auth.mount, vault.auth.role and vault.namespace, that `vault read auth/{mount}/role/{role}` names this pod's service account, its namespace and the audience of the token in {place}, and that Vault may review tokens in this cluster"
+    )]
+    ServiceAccount {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role that was asked for.
+        role: String,
+        /// Where the service account's token comes from.
         place: String,
         /// Vault's own words.
         said: Said,
@@ -324,7 +313,10 @@ impl VaultError {
             | Self::Redirected { .. }
             | Self::NotVault { .. }
             | Self::Failing { .. } => Kind::Unreachable,
-            Self::Forbidden { .. } | Self::TokenDead { .. } | Self::Login { .. } => Kind::NotPermitted,
+            Self::Forbidden { .. }
+            | Self::TokenDead { .. }
+            | Self::Login { .. }
+            | Self::ServiceAccount { .. } => Kind::NotPermitted,
             Self::CaUnreadable { .. }
             | Self::CaInvalid { .. }
             | Self::Client { .. }

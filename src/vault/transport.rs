@@ -258,7 +258,7 @@ impl Transport {
             404 if says("no handler for route") => VaultError::NoMount { mount: self.mount.clone() },
             404 if answer.is_empty() || answer.has_vaults_shape() => return Ok(answer),
             400 if says("check-and-set parameter did not match") => VaultError::Conflict { attempt },
-            403 if errors.is_some() => VaultError::Forbidden { attempt },
+            403 if errors.is_some() => VaultError::Forbidden { attempt, said },
             429 => VaultError::Throttled { attempt, address },
             472 | 473 => VaultError::Standby { attempt, address },
             500..=599 if says("node not active") => VaultError::Standby { attempt, address },

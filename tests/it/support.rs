@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod dice;
 pub mod document;
 pub mod guard;
+pub mod kubernetes;
 pub mod process;
 pub mod proof;
 pub mod rig;

@@ -19,6 +19,7 @@ mod faults;
 mod kv;
 mod rights;
 mod secrecy;
+mod service_account;
 
 const KEY: &str = "LhhP1C9gijpSKCslHHCvwdSIz298twx271nTest0";
 

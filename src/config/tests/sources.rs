@@ -14,6 +14,7 @@ fn vault_secret_of(loaded: &Loaded) -> String {
     match &loaded.config.vault.auth {
         VaultAuth::Token { token } => format!("token {token}"),
         VaultAuth::AppRole { mount, role_id, secret_id } => format!("{mount} {role_id} {secret_id}"),
+        VaultAuth::Kubernetes { mount, role, jwt } => format!("{mount} {role} {jwt}"),
     }
 }
 
@@ -34,6 +35,35 @@ fn defaults_fill_what_the_file_leaves_out() {
     assert_eq!((pace.concurrency, pace.reconcile_every), (8, Duration::from_secs(900)));
     assert_eq!(admin, Some("127.0.0.1:9184".parse().unwrap()));
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Json, "info"));
+}
+
+#[test]
+fn a_pod_finds_the_token_of_its_service_account_unless_another_is_named() {
+    let desk = Desk::new();
+    let approle = "method = \"approle\"\nrole_id = \"role\"\nsecret_id_file = \"secret-id\"";
+    let toml =
+        |more: &str| GOOD.replace(approle, &format!("method = \"kubernetes\"\nrole = \"rotator\"\n{more}"));
+    let token = desk.path("token").display().to_string();
+    let loaded = desk.good(&toml("jwt_file = \"token\""), &[]);
+    assert_eq!(vault_secret_of(&loaded), format!("kubernetes rotator {token}"));
+    assert!(loaded.effective.to_string().contains("mount = \"kubernetes\"  # built-in default"));
+    let loaded = desk.good(&toml("mount = \"pods\""), &[("ROTATOR__VAULT__AUTH__JWT", "x")]);
+    assert_eq!(vault_secret_of(&loaded), "pods rotator $ROTATOR__VAULT__AUTH__JWT");
+
+    let problems = desk.problems(&toml(""), &[]);
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert_eq!(problem.key, "vault.auth.jwt_file");
+    let said = "the file /var/run/secrets/kubernetes.io/serviceaccount/token does not exist";
+    assert!(problem.to_string().contains(said), "{problem}");
+
+    let problems = desk.problems(&toml("jwt_file = \"token\"").replace("\"rotator\"", "\"a/b\""), &[]);
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert!(problem.to_string().contains("has a slash"), "{problem}");
+
+    let problems =
+        desk.problems(&GOOD.replace(approle, "method = \"kubernetes\"\njwt_file = \"token\""), &[]);
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert!(problem.to_string().contains("role = \"exceptionless-rotator\""), "{problem}");
 }
 
 #[test]

@@ -22,6 +22,11 @@ pub enum Reply {
 impl StandIn {
     /// Starts a server; `reply` sees request lines such as `GET /v1/sys/health`.
     pub fn start(reply: impl Fn(&str) -> Reply + Send + 'static) -> Self {
+        Self::reading(move |request, _| reply(request))
+    }
+
+    /// The same; `reply` sees the body too.
+    pub fn reading(reply: impl Fn(&str, &[u8]) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -39,10 +44,11 @@ impl StandIn {
                     }
                     header.clear();
                 }
-                reader.read_exact(&mut vec![0; length]).unwrap();
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
                 let request = line.rsplit_once(' ').map_or("", |(request, _)| request).to_owned();
                 log.lock().unwrap().push(request.clone());
-                if let Reply::Answer(status, headers, body) = reply(&request) {
+                if let Reply::Answer(status, headers, body) = reply(&request, &body) {
                     let length = body.len();
                     let _ = write!(
                         &stream,
