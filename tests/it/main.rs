@@ -29,8 +29,10 @@ mod journal;
 mod kill;
 mod lean;
 mod logs;
+mod manifests;
 #[cfg(feature = "system")]
 mod memory;
+mod monitoring;
 #[cfg(feature = "system")]
 mod page;
 #[cfg(feature = "kill-points")]

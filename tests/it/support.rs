@@ -16,5 +16,6 @@ pub mod stand_in;
 pub mod times;
 pub mod visitor;
 pub mod waiting;
+pub mod yaml;
 
 pub use waiting::{patience, until};

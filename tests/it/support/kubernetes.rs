@@ -15,7 +15,7 @@ use super::stand_in::{Reply, StandIn};
 
 /// To whom the tokens are addressed.
 pub const AUDIENCE: &str = "vault";
-pub const NAMESPACE: &str = "tools";
+pub const NAMESPACE: &str = "exceptionless-rotator";
 pub const ACCOUNT: &str = "exceptionless-rotator";
 const REVIEWS: &str = "POST /apis/authentication.k8s.io/v1/tokenreviews";
 
@@ -43,6 +43,11 @@ impl Kubernetes {
             Reply::Answer("201 Created", "Content-Type: application/json\r\n", answer.to_string())
         });
         Self { api, valid }
+    }
+
+    /// Where Vault finds the API.
+    pub fn address(&self) -> &str {
+        &self.api.address
     }
 
     /// A token such as the cluster projects into a pod.
