@@ -52,7 +52,7 @@ kill-matrix: tools ## The process ends before and after every request; rewrites 
 
 .PHONY: faults
 faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rewrites its parts of docs/reliability.md
-	$(PROOF) --features system -- faults:: cluster:: races:: time:: --nocapture
+	$(PROOF) --features system -- faults:: cluster:: races:: replicas:: time:: --nocapture
 
 .PHONY: test-system
 test-system: tools consumers browser operators $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, clocks, memory, a journal

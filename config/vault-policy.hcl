@@ -20,6 +20,14 @@ path "secret/delete/exceptionless/*" {
   capabilities = ["update"]
 }
 
+# Only for ha.enabled, at ha.lease_path: hold the lease by check-and-set, and let Vault forget its old versions.
+path "secret/data/exceptionless-rotator/leader" {
+  capabilities = ["create", "read", "update"]
+}
+path "secret/metadata/exceptionless-rotator/leader" {
+  capabilities = ["patch"]
+}
+
 # Before each pass: is the mount there, and is it KV version 2?
 path "sys/internal/ui/mounts/secret" {
   capabilities = ["read"]

@@ -19,6 +19,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 
 pub use effective::Effective;
@@ -64,6 +65,8 @@ pub struct Config {
     pub policy: Policy,
     /// How the daemon paces itself.
     pub pace: Pace,
+    /// How replicas agree which of them works; `None` when there is one rotator only.
+    pub ha: Option<Ha>,
     /// Where the daemon shows what it does, if anywhere.
     pub admin: Option<SocketAddr>,
     /// How to log.
@@ -97,7 +100,8 @@ impl Config {
         let selection = projects::selection(&sources, &mut report);
         let template = paths.as_ref().map(|paths| paths.template.clone());
         let rotation = projects::rotation(&sources, &mut report, template, now);
-        daemon::ha(&sources, &mut report);
+        let templates = rotation.as_ref().map(projects::Rotation::templates).unwrap_or_default();
+        let ha = daemon::ha(&sources, &mut report, &templates);
         let admin = daemon::admin(&sources, &mut report);
         let log = daemon::log(&sources, &mut report);
         report.close();
@@ -114,7 +118,15 @@ impl Config {
                 on_vanished: rotation.on_vanished,
                 publication_limit: vault.timeout,
             };
-            Some(Self { exceptionless, vault, policy, pace: rotation.pace, admin: admin?, log: log? })
+            Some(Self {
+                exceptionless,
+                vault,
+                policy,
+                pace: rotation.pace,
+                ha: ha?,
+                admin: admin?,
+                log: log?,
+            })
         };
         match build() {
             Some(config) if report.problems.is_empty() => Ok(Loaded {
@@ -232,6 +244,15 @@ pub struct Pace {
     pub reconcile_every: Duration,
     /// How many projects are worked on at the same time.
     pub concurrency: usize,
+}
+
+/// `[ha]`, when it is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ha {
+    /// Where the lease lies in the KV mount.
+    pub lease_path: SecretPath,
+    /// How long it lasts.
+    pub lease_ttl: Duration,
 }
 
 /// `[log]`

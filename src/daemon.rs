@@ -8,6 +8,9 @@
 //! A reload is read at once, so that the operator hears the verdict, and takes effect between two passes: the one that is
 //! under way ends as it began.
 //!
+//! With `ha.enabled` the same loop runs in every replica, and passes begin only while its tenure stands: at once
+//! when it is gained, and what is under way when it is lost reaches a safe point, as at the end of the process.
+//!
 //! What a server says never ends the daemon: a wrong password or a sealed Vault is logged, loudly, and
 //! tried again later. A daemon that gives up over night is found in the morning with every key overdue.
 
@@ -34,6 +37,7 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use crate::config::{Config, Pace};
+use crate::engine::lease::Candidate;
 use crate::engine::report::PassReport;
 use crate::engine::{Engine, PassError, Request, clock, event};
 use crate::traffic::Traffic;
@@ -102,10 +106,13 @@ struct Wake {
 ///
 /// Fails only when signals cannot be caught or the clockwork cannot be started.
 pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) -> std::io::Result<()> {
-    let daemon = Daemon::new(Signals::catch()?, &setup);
+    let signals = Signals::catch()?;
+    let mut candidate = Candidate::stand(&mut setup.engine);
+    let daemon = Daemon::new(signals, &setup);
     let mut clockwork = Clockwork::start().await.map_err(std::io::Error::other)?;
     let mut wake = Wake::now();
     let mut reload = || reloaded(&mut reload);
+    let mut led = None;
     tracing::info!(event = "daemon.started", version = env!("CARGO_PKG_VERSION"), "started");
     let mut listening = daemon.listen(&setup);
     notify::ready("started");
@@ -113,7 +120,13 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
     while !daemon.signals.stop.is_cancelled() {
         daemon.shown.pulse.beat();
         let mut fresh = None;
-        if wake.is_due() {
+        let term = setup.engine.tenure.term();
+        if term != led {
+            daemon.show_term(&setup, term);
+            led = term;
+            wake = if term.is_some() { Wake::now() } else { wake };
+        }
+        if term.is_some() && wake.is_due() {
             // Whoever has asked for a pass until now is served by this one.
             let _ = daemon.signals.now.notified().now_or_never();
             fresh = daemon.pass(&setup, &mut wake, &mut reload).await;
@@ -122,13 +135,15 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
                 () = daemon.signals.stop.cancelled() => {}
                 () = daemon.signals.now.notified() => wake.at_once(),
                 () = daemon.signals.reload.notified() => fresh = reload(),
+                () = setup.engine.tenure.gained(led) => {}
                 () = clockwork.tick() => keep_alive(&setup.engine).await,
                 () = tokio::time::sleep(SILENCE) => {
                     tracing::warn!(event = "daemon.clockwork_silent", "the scheduler gave no tick for {SILENCE:?}; going on without it");
                 }
             }
         }
-        if let Some(fresh) = fresh {
+        if let Some(mut fresh) = fresh {
+            candidate.go_on(&mut fresh.engine).await;
             let moved = fresh.listen != setup.listen;
             setup = fresh;
             daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
@@ -141,6 +156,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
         }
     }
     notify::stopping();
+    candidate.renounce().await;
     tracing::info!(event = "daemon.stopped", "stopped");
     Ok(())
 }
@@ -182,10 +198,13 @@ impl Daemon {
         reload: &mut impl FnMut() -> Option<Setup>,
     ) -> Option<Setup> {
         let request = Request::default();
-        let stop = &self.signals.stop;
-        let mut pass = pin!(setup.engine.pass(&request, stop));
+        let stop = self.signals.stop.child_token();
+        let mut pass = pin!(setup.engine.pass(&request, &stop));
         let mut overdue = pin!(async {
-            stop.cancelled().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = setup.engine.tenure.ended() => stop.cancel(),
+            }
             tokio::time::sleep(GRACE).await;
         });
         // A pass may wait for the request budget longer than a token lives.
@@ -232,6 +251,17 @@ impl Daemon {
         let next_in = wake.at - clock::now();
         tracing::debug!(event = "daemon.sleeping", next_pass = %wake.at, "next pass in {} s", next_in.num_seconds());
         fresh
+    }
+
+    /// Whether this replica works.
+    fn show_term(&self, setup: &Setup, term: Option<u64>) {
+        if term.is_none() {
+            let holder = setup.engine.lease().map(|lease| lease.holder).filter(|holder| !holder.is_empty());
+            notify::status(&format!(
+                "standing by; the lease is held by {}",
+                holder.as_deref().unwrap_or("another")
+            ));
+        }
     }
 
     fn show(&self, report: PassReport) {

@@ -11,6 +11,7 @@
 pub mod clocks;
 pub mod ids;
 pub mod key;
+pub mod lease;
 pub mod marker;
 pub mod path;
 pub mod policy;

@@ -7,10 +7,11 @@
 //!
 //! Walk it as a key does: `attempt` mints, verifies and publishes it, one pass later `observe` sees
 //! it, and when its time is over `retire` revokes it. `attempt`, `retire` and `tidy` are the only
-//! places in the program that write to a server.
+//! places in the program that write to a server, but for the `lease` by which replicas agree who runs passes.
 
 pub mod clock;
 pub mod event;
+pub mod lease;
 pub mod report;
 pub mod standing;
 
@@ -30,7 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::config::Config;
+use crate::config::{Config, Ha};
 use crate::domain::clocks::Clocks;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
@@ -40,6 +41,7 @@ use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
 
 use attempt::Attempt;
+use lease::{LeaseView, Tenure};
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
 pub use attempt::WIDEST_SPREAD;
@@ -60,6 +62,10 @@ pub struct Engine {
     pub traffic: Traffic,
     /// How far the pass has come, for whoever watches.
     pub progress: watch::Sender<Progress>,
+    /// Where replicas keep their lease, if there may be some.
+    pub ha: Option<Ha>,
+    /// The right to run passes. Only a [`Candidate`](lease::Candidate) limits it, and so only the daemon's.
+    pub tenure: Tenure,
 }
 
 /// What a pass is asked to do.
@@ -128,6 +134,8 @@ impl Engine {
             concurrency: config.pace.concurrency,
             traffic: traffic.clone(),
             progress: watch::Sender::default(),
+            ha: config.ha.clone(),
+            tenure: Tenure::unlimited(),
         })
     }
 
@@ -153,7 +161,7 @@ impl Engine {
         };
         let work = AssertUnwindSafe(work).catch_unwind().instrument(event::pass());
         work.await.unwrap_or(Err(PassError::Panicked))?;
-        report.interrupted = stop.is_cancelled();
+        report.interrupted = stop.is_cancelled() || !self.tenure.stands();
         report.requests = self.exceptionless.throttled_requests() - requests_before;
         report.refused = self.exceptionless.refused_requests() - refused_before;
         report.duration = started.elapsed();
@@ -235,7 +243,7 @@ impl Engine {
         if !step.acts() {
             return (Outcome::Held, None);
         }
-        if stop.is_cancelled() {
+        if stop.is_cancelled() || !self.tenure.stands() {
             return (Outcome::NotBegun, None);
         }
         let attempt = Attempt { engine: self, step, path, secret: &sight.secret, others: others.get(path) };
@@ -260,6 +268,18 @@ impl Engine {
             (outcome, unstamped)
         };
         told.instrument(event::rotation(&step.observed.target)).await
+    }
+
+    /// Who holds the lease, as far as this daemon knows; `None` where there is no lease.
+    pub fn lease(&self) -> Option<LeaseView> {
+        self.tenure.view()
+    }
+
+    /// Who holds the lease, as Vault says now; `None` where there is no lease.
+    pub async fn read_lease(&self) -> Result<Option<LeaseView>, VaultError> {
+        let Some(ha) = &self.ha else { return Ok(None) };
+        let read = self.vault.read_lease(&ha.lease_path, None).await?;
+        Ok(Some(LeaseView::of(&read.state)))
     }
 
     /// The three clocks, now.

@@ -40,6 +40,7 @@ use transport::{Answer, Call, Transport};
 
 pub use attempt::{Attempt, Said};
 pub use error::{Kind, VaultError};
+pub use lease::LeaseRead;
 pub use preflight::{Health, Identity};
 pub use secret::{OtherFields, Over, Secret};
 
@@ -48,6 +49,7 @@ mod auth;
 mod connections;
 mod error;
 mod kv;
+mod lease;
 mod preflight;
 mod reach;
 mod secret;
@@ -78,6 +80,11 @@ impl VaultStore {
     /// The server's time, going by its last answer; early by up to a second and the way of the answer.
     pub fn server_time(&self) -> Option<DateTime<Utc>> {
         self.0.transport.server_time()
+    }
+
+    /// Whether the same secrets stand there as in another store.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.0.mount == other.0.mount && self.0.transport.is_same_server(&other.0.transport)
     }
 
     /// Keeps the login alive while nothing else is asked of Vault: renews the token if that is due and

@@ -199,7 +199,8 @@ pub fn parts_of_a_pass() {
 pub async fn daemon() {
     let starts = resting::starts(&Stage::new(1).await, 15).await;
     let start = median(starts.iter().map(|time| time.as_secs_f64() * 1e3).collect());
-    let (mut few, mut due, mut many) = (Stage::new(5).await, Stage::new(1_000).await, Stage::new(2_000).await);
+    let (mut few, mut due, mut many) =
+        (Stage::new(5).await, Stage::new(1_000).await, Stage::new(2_000).await);
     for stage in [&few, &many] {
         stage.rig.json(&["rotate"]).await;
     }

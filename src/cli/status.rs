@@ -5,10 +5,10 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::daemon::named::Named;
-use crate::daemon::status::Status;
+use crate::daemon::status::{Lease, Status};
 use crate::daemon::times::{relative, span};
 use crate::engine::standing::Standing;
-use crate::engine::{Request, clock};
+use crate::engine::{Request, clock, event};
 
 use super::exit::{Exit, Failure};
 use super::survey::{self, survey};
@@ -18,18 +18,21 @@ use super::{Output, setup};
 pub(super) fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> {
     let (engine, _) = setup::command(file, true)?;
     let survey = survey(&engine, &Request::default())?;
+    let lease = setup::block_on(engine.read_lease())?;
     let now = clock::now();
     let standings: Vec<Standing> = survey.plan.steps.iter().map(Standing::seen).collect();
     let held = survey.plan.vanished.held.as_ref().map(ToString::to_string);
-    let problems = survey.blind.iter().cloned().chain(held).collect();
+    let unread = lease.as_ref().err().map(|error| format!("the lease: {}", event::chain(error)));
+    let lease = lease.ok().flatten().map(Lease::from);
+    let problems = survey.blind.iter().cloned().chain(held).chain(unread).collect();
     match output {
-        Output::Table => print(&text(&standings, problems, now))?,
-        Output::Json => print_json(&Status::new(&standings, problems, now))?,
+        Output::Table => print(&text(&standings, lease.as_ref(), problems, now))?,
+        Output::Json => print_json(&Status::new(&standings, lease, problems, now))?,
     }
     Ok(survey::exit(&survey))
 }
 
-fn text(standings: &[Standing], problems: Vec<String>, now: DateTime<Utc>) -> String {
+fn text(standings: &[Standing], lease: Option<&Lease>, problems: Vec<String>, now: DateTime<Utc>) -> String {
     let dash = || "-".to_owned();
     let rows = standings.iter().map(|standing| {
         [
@@ -49,6 +52,10 @@ fn text(standings: &[Standing], problems: Vec<String>, now: DateTime<Utc>) -> St
         if let Some(problem) = &standing.problem {
             text += &format!("\n{}: {problem}\n", standing.project.full_name());
         }
+    }
+    if let Some(Lease { holder, renewed_at, .. }) = lease {
+        let renewed = renewed_at.as_ref().map_or_else(String::new, |time| format!(", written {time}"));
+        text += &format!("\nlease: held by {}{renewed}\n", holder.as_deref().unwrap_or("nobody"));
     }
     for problem in problems {
         text += &format!("\nproblem: {problem}\n");

@@ -1,29 +1,28 @@
 //! `[ha]`, `[admin]` and `[log]`: the process itself.
-//!
-//! The first is reserved: its keys are known and checked, so that a file written today is not refused by a later version.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::error::Complaint;
+use super::projects::whole_seconds;
 use super::reader::{Report, Section};
 use super::sources::Sources;
 use super::value::Given;
-use super::{Log, LogFormat};
-use crate::domain::path::SecretPath;
+use super::{Ha, Log, LogFormat};
+use crate::domain::lease::LONGEST_LEASE;
+use crate::domain::path::{PathTemplate, SecretPath};
 
-pub(super) fn ha(sources: &Sources, report: &mut Report) {
+/// A lease is renewed three times in its time, and a slow renewal must leave time for another.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
+/// `templates` are those of all secrets: none of them may ever lie where the lease does.
+pub(super) fn ha(sources: &Sources, report: &mut Report, templates: &[&PathTemplate]) -> Option<Option<Ha>> {
     let mut section = Section::open(sources, "ha");
-    section.required("enabled", "false", |given| match given.switch()? {
-        false => Ok(()),
-        true => Err(Complaint::new(
-            "is not supported by this version",
-            "replicas are safe without it: every publication is check-and-set; leave it false",
-        )),
-    });
-    section.required("lease_path", "\"exceptionless-rotator/leader\"", |given| {
+    let enabled = section.required("enabled", "false", Given::switch);
+    let lease_path = section.required("lease_path", "\"exceptionless-rotator/leader\"", |given| {
         SecretPath::parse(given.text()?).map_err(|_| {
             Complaint::new(
                 "is not a path: it has an empty, '.' or '..' segment, or a control character",
@@ -31,8 +30,30 @@ pub(super) fn ha(sources: &Sources, report: &mut Report) {
             )
         })
     });
-    section.required("lease_ttl", "\"30s\"", Given::positive);
+    let lease_ttl = section.required("lease_ttl", "\"30s\"", |given| match whole_seconds(given)? {
+        ttl if ttl < SHORTEST_LEASE => Err(Complaint::new(
+            "is too short to be renewed in time",
+            "write at least \"3s\", and better \"30s\"",
+        )),
+        ttl if ttl > LONGEST_LEASE => Err(Complaint::new(
+            "is longer than an hour, for which nothing is rotated when its holder dies",
+            "write a shorter duration, such as \"30s\"",
+        )),
+        ttl => Ok(ttl),
+    });
+    if enabled == Some(true)
+        && let Some(path) = &lease_path
+        && let Some(template) = templates.iter().find(|template| template.may_be(path))
+    {
+        let complaint = Complaint::new(
+            format!("may be the path of a project's secret, by {:?}", template.to_string()),
+            "write a path that no project can have, such as one with more segments",
+        );
+        section.complain_of_pair("lease_path", complaint);
+    }
     section.finish(report);
+    let (lease_path, lease_ttl) = (lease_path?, lease_ttl?);
+    Some(enabled?.then_some(Ha { lease_path, lease_ttl }))
 }
 
 /// Where to show what the daemon does; `None` for nowhere.

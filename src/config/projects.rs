@@ -34,6 +34,14 @@ pub(super) struct Rotation {
     pub(super) overrides: Vec<Override>,
 }
 
+impl Rotation {
+    /// All templates of paths.
+    pub(super) fn templates(&self) -> Vec<&PathTemplate> {
+        let special = self.overrides.iter().map(|special| &special.rule.path);
+        std::iter::once(&self.rule.path).chain(special).collect()
+    }
+}
+
 /// `[rotation]` and the overrides of it. `path` is the general template.
 pub(super) fn rotation(
     sources: &Sources,
@@ -191,7 +199,7 @@ fn zone(given: &mut Given<'_>) -> Result<Tz, Complaint> {
 }
 
 /// Vault holds the overlap in seconds, and due times are spread in seconds.
-fn whole_seconds(given: &mut Given<'_>) -> Result<Duration, Complaint> {
+pub(super) fn whole_seconds(given: &mut Given<'_>) -> Result<Duration, Complaint> {
     match given.duration()? {
         duration if duration.subsec_nanos() == 0 => Ok(duration),
         _ => Err(Complaint::new("is not a whole number of seconds", "round it to seconds")),

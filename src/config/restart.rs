@@ -55,7 +55,6 @@ fn remedy(key: &str) -> Option<&'static str> {
              path is a conflict",
         ),
         "log.format" => Some(restart),
-        _ if key.starts_with("ha.") => Some(restart),
         _ => None,
     }
 }

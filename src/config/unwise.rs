@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use humantime::format_duration;
 use url::{Host, Url};
 
-use super::Config;
+use super::{Config, Ha};
 use crate::domain::path::{InvalidPath, PathTemplate};
 use crate::domain::policy::{Override, Rule};
 
@@ -45,6 +45,15 @@ pub(super) fn warnings(config: &Config, now: DateTime<Utc>) -> Vec<String> {
         warnings.push(format!(
             "admin.listen ({address}) is not a loopback address: whoever reaches it reads the names and paths of all projects; \
              let a firewall or a network policy say who does"
+        ));
+    }
+    if let Some(Ha { lease_ttl, .. }) = &config.ha
+        && *lease_ttl < config.vault.timeout * 2
+    {
+        warnings.push(format!(
+            "ha.lease_ttl ({}) is under twice vault.timeout ({}): a Vault that is slow, and still in time for everything else, makes the lease change hands",
+            format_duration(*lease_ttl),
+            format_duration(config.vault.timeout),
         ));
     }
     let every = config.pace.reconcile_every;

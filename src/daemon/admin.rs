@@ -32,7 +32,7 @@ use crate::engine::clock;
 use super::board::Board;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
-use super::status::Status;
+use super::status::{Lease, Status};
 
 /// The page carries its own style and script and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -178,11 +178,17 @@ async fn metrics(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
 
 /// The document of `status --output json`, as the last pass left things.
 async fn status(State(shown): State<Arc<Shown>>) -> Response {
-    let Some(fleet) = shown.board.view().fleet else {
+    let view = shown.board.view();
+    let Some(fleet) = view.fleet else {
         return (StatusCode::SERVICE_UNAVAILABLE, "no pass has come to its end yet; see /readyz\n")
             .into_response();
     };
-    let document = Status::new(&fleet.standings, fleet.problems.clone(), clock::now());
+    let document = Status::new(
+        &fleet.standings,
+        view.engine.lease().map(Lease::from),
+        fleet.problems.clone(),
+        clock::now(),
+    );
     match serde_json::to_string_pretty(&document) {
         Ok(text) => (typed("application/json"), text + "\n").into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

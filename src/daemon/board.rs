@@ -98,6 +98,16 @@ impl View {
     /// Why the daemon is not doing its work, if it is not.
     pub(crate) fn unready(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut reasons = Vec::new();
+        // Who stands by does its work when somebody leads.
+        if let Some(lease) = self.engine.lease().filter(|lease| !lease.ours) {
+            if lease.holder.is_empty() {
+                reasons.push(
+                    "no replica is known to hold the lease; the log says why (lease.failed, lease.conflict)"
+                        .to_owned(),
+                );
+            }
+            return reasons;
+        }
         if let Some(failure) = &self.failure {
             reasons.push(format!("the last pass failed: {failure}"));
         }

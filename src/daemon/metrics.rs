@@ -164,7 +164,9 @@ fn measured(view: &View, now: DateTime<Utc>) -> Vec<MetricFamily> {
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
     let ready = gauge("ready", "Whether /readyz says yes.");
     ready.set(f64::from(u8::from(view.unready(now).is_empty())));
-    let mut families = [build.collect(), ready.collect()].concat();
+    let leader = gauge("leader", "Whether this process may run passes; of several replicas one may.");
+    leader.set(f64::from(u8::from(view.engine.tenure.stands())));
+    let mut families = [build.collect(), ready.collect(), leader.collect()].concat();
     if let Some(budget) = view.engine.exceptionless.budget() {
         let remaining =
             gauge("budget_remaining_requests", "Requests that Exceptionless still allows in this window.");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::engine::lease::LeaseView;
 use crate::engine::standing::Standing;
 use crate::plan::retire::Waiting;
 
@@ -13,7 +14,24 @@ use super::times::stamp;
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) projects: Vec<Row>,
+    /// Where replicas share one.
+    lease: Option<Lease>,
     pub(crate) problems: Vec<String>,
+}
+
+/// Which replica runs the passes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lease {
+    pub(crate) holder: Option<String>,
+    pub(crate) renewed_at: Option<String>,
+    version: u64,
+}
+
+impl From<LeaseView> for Lease {
+    fn from(view: LeaseView) -> Self {
+        let LeaseView { holder, renewed_at, version, .. } = view;
+        Self { holder: (!holder.is_empty()).then_some(holder), renewed_at: renewed_at.map(stamp), version }
+    }
 }
 
 /// One project.
@@ -45,10 +63,12 @@ pub(crate) struct Retiring {
 impl Status {
     pub(crate) fn new<'a>(
         standings: impl IntoIterator<Item = &'a Standing>,
+        lease: Option<Lease>,
         problems: Vec<String>,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { projects: standings.into_iter().map(|standing| Row::new(standing, now)).collect(), problems }
+        let projects = standings.into_iter().map(|standing| Row::new(standing, now)).collect();
+        Self { projects, lease, problems }
     }
 }
 

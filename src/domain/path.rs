@@ -137,6 +137,11 @@ impl PathTemplate {
         fixed.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
+    /// Whether some project could have this path.
+    pub fn may_be(&self, path: &SecretPath) -> bool {
+        fits(&self.parts, path.as_str())
+    }
+
     fn fill(&self, value: impl Fn(&Part) -> String) -> Result<SecretPath, InvalidPath> {
         let text: String = self
             .parts
@@ -150,6 +155,21 @@ impl PathTemplate {
 impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Whether text can come of these parts. What stands for a placeholder is never empty and has no slash.
+fn fits(parts: &[Part], text: &str) -> bool {
+    match parts {
+        [] => text.is_empty(),
+        [Part::Text(fixed), rest @ ..] => {
+            text.strip_prefix(fixed.as_str()).is_some_and(|text| fits(rest, text))
+        }
+        [_, rest @ ..] => {
+            let segment = text.find('/').unwrap_or(text.len());
+            let ends = text.char_indices().map(|(at, letter)| at + letter.len_utf8());
+            ends.take_while(|end| *end <= segment).any(|end| fits(rest, &text[end..]))
+        }
     }
 }
 
@@ -208,6 +228,25 @@ mod tests {
         assert_eq!(error("a/../{project_id}"), InvalidPath::Segment("a/../{project_id}".into()));
         assert_eq!(error("a/b"), InvalidPath::NoProject("a/b".into()));
         assert!(PathTemplate::parse_any("a/b").is_ok());
+    }
+
+    #[test]
+    fn a_path_that_no_project_can_have_is_told_from_one_that_some_may() {
+        for (template, path, may) in [
+            ("exceptionless/{project_id}", "exceptionless-rotator/leader", false),
+            ("exceptionless/{project_id}", "exceptionless/leader", true),
+            ("exceptionless/{project_id}", "exceptionless/locks/leader", false),
+            ("{organization_name}/{project_name}", "exceptionless-rotator/leader", true),
+            ("{project_id}", "exceptionless-rotator/leader", false),
+            ("{project_name}-key", "über-key", true),
+            ("{project_name}-key", "-key", false),
+            ("a/{organization_id}-{project_id}/key", "a/b-c/key", true),
+            ("a/{organization_id}-{project_id}/key", "a/b/key", false),
+        ] {
+            let template = PathTemplate::parse(template).expect("a template");
+            let path = SecretPath::parse(path).expect("a path");
+            assert_eq!(template.may_be(&path), may, "{template} {path}");
+        }
     }
 
     #[test]

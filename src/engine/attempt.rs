@@ -96,6 +96,11 @@ pub enum Failure {
     /// Others may have decided about the key in the meantime.
     #[error("the attempt took longer than the {age} after which others may enrol its key, so it published nothing; the next pass goes on", age = humantime::format_duration(*.0))]
     TooSlow(Duration),
+    /// Another replica may lead now.
+    #[error(
+        "the lease was lost before the key could be published; the key stays, and whoever holds the lease goes on with it"
+    )]
+    NotLeader,
     /// Vault refused.
     #[error("the secret could not be written; the old key stays published, and the next pass goes on")]
     Publish(#[source] VaultError),
@@ -145,6 +150,7 @@ impl Failure {
             Self::VerifyLost(_) => "verify_lost",
             Self::ProjectGone => "project_gone",
             Self::TooSlow(_) => "too_slow",
+            Self::NotLeader => "not_leader",
             Self::Publish(_) => "publish_failed",
             Self::Clocks => "clocks",
             Self::Overtaken => "overtaken",
@@ -327,8 +333,10 @@ impl Attempt<'_> {
         if clocks.spread() > WIDEST_SPREAD { Err(Failure::Clocks) } else { Ok(clocks) }
     }
 
-    /// The check-and-set. It is over, or given up, at the deadline.
+    /// The check-and-set. It is over, or given up, at the deadline, and when the tenure ends.
     async fn write(&self, publication: Publication, deadline: Instant) -> Result<Outcome, Failure> {
+        let tenure = &self.engine.tenure;
+        let deadline = tenure.bound(deadline).ok_or(Failure::NotLeader)?;
         let renewed = self.step.decision == Decision::Enrol;
         let done = |publication, version| {
             let publication = Box::new(publication);
@@ -343,6 +351,9 @@ impl Attempt<'_> {
             Ok(version) => return Ok(done(publication, version)),
             Err(error) => error,
         };
+        if matches!(error, VaultError::Late { .. }) && !tenure.stands() {
+            return Err(Failure::NotLeader);
+        }
         if !matches!(error.kind(), VaultKind::Conflict | VaultKind::Ambiguous) {
             return Err(Failure::Publish(error));
         }
@@ -408,6 +419,7 @@ impl Failure {
             | Self::VerifyLost(_)
             | Self::ProjectGone
             | Self::TooSlow(_)
+            | Self::NotLeader
             | Self::Clocks
             | Self::Overtaken
             | Self::PublishLost(_)

@@ -15,6 +15,9 @@ use tracing::field::{Empty, display};
 
 use crate::domain::ids::RotationId;
 use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::lease::Holder;
+use crate::domain::marker::Owner;
+use crate::domain::path::SecretPath;
 use crate::domain::secret::Publication;
 use crate::plan::Step;
 use crate::plan::reason::{Due, Hold};
@@ -25,7 +28,7 @@ use crate::plan::world::{OwnKey, Stray};
 use super::report::{Failure, PassReport};
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 20] = [
+pub const EVENTS: [&str; 26] = [
     "pass.started",
     "pass.finished",
     "pass.blind",
@@ -46,6 +49,12 @@ pub const EVENTS: [&str; 20] = [
     "project.vanish_failed",
     "projects.vanish_held",
     "secret.unstamped",
+    "lease.acquired",
+    "lease.taken_over",
+    "lease.lost",
+    "lease.renounced",
+    "lease.conflict",
+    "lease.failed",
 ];
 
 /// The field by which one rotation is followed through the log.
@@ -249,6 +258,44 @@ pub(super) fn vanished_held(brake: &Brake) {
         known = brake.known,
         "{brake}"
     );
+}
+
+pub(super) fn lease_acquired(holder: &Holder, version: u64) {
+    tracing::info!(event = "lease.acquired", %holder, version, "holds the lease as {holder}, and runs the passes");
+}
+
+pub(super) fn lease_taken_over(holder: &Holder, version: u64, from: &Holder) {
+    tracing::info!(
+        event = "lease.taken_over", %holder, version, %from,
+        "{from} did not renew the lease; {holder} has taken it over, and runs the passes"
+    );
+}
+
+pub(super) fn lease_lost(holder: &Holder, reason: &'static str, by: Option<&Holder>) {
+    let by = by.map(display);
+    tracing::warn!(
+        event = "lease.lost", %holder, reason, by,
+        "{holder} has lost the lease ({reason}), and begins nothing before it holds it again"
+    );
+}
+
+pub(super) fn lease_renounced(holder: &Holder, version: u64) {
+    tracing::info!(event = "lease.renounced", %holder, version, "{holder} gave up the lease");
+}
+
+pub(super) fn lease_conflict(path: &SecretPath, owner: Option<&Owner>) {
+    let owner = match owner {
+        Some(Owner(instance)) => format!("of the instance {:?}", instance.as_str()),
+        None => "of somebody else".to_owned(),
+    };
+    tracing::error!(
+        event = "lease.conflict", %path,
+        "the lease path {path} holds a secret {owner}, which is not overwritten, so no pass can run here; give          ha.lease_path a path of its own, or remove that secret with its metadata"
+    );
+}
+
+pub(super) fn lease_failed(error: &str) {
+    tracing::warn!(event = "lease.failed", error, "the lease could not be read or written: {error}");
 }
 
 /// An error and everything that it came from, in one line.

@@ -78,7 +78,7 @@ async fn revoke_batch(engine: &Engine, batch: &[Candidate<'_>], report: &mut Pas
         let turn = engine.exceptionless.turn().await;
         let License { licensed, problems } = license(engine, batch).await;
         let keys: Vec<ApiKey> = licensed.iter().map(|candidate| candidate.key.key.clone()).collect();
-        if keys.is_empty() {
+        if keys.is_empty() || !engine.tenure.stands() {
             report.retire_failures.extend(problems);
             return;
         }

@@ -18,14 +18,14 @@ pub(super) async fn tidy(engine: &Engine, vanished: Vanished, report: &mut PassR
         report.vanished_held = Some(brake);
     }
     for stray in mark {
-        if exists(engine, &stray, report).await {
+        if exists(engine, &stray, report).await || !engine.tenure.stands() {
             continue;
         }
         let done = engine.vault.mark_vanished(&stray.path, super::clock::now()).await;
         record(&stray, "kept", done, report);
     }
     for stray in delete {
-        if exists(engine, &stray, report).await {
+        if exists(engine, &stray, report).await || !engine.tenure.stands() {
             continue;
         }
         let done = match engine.vault.read(&stray.path).await {

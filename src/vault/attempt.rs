@@ -17,6 +17,7 @@ pub(super) enum Operation {
     Publish,
     Mark,
     Withdraw,
+    HoldLease,
     List,
     LogIn,
     Renew,
@@ -29,7 +30,7 @@ pub(super) enum Operation {
 impl Operation {
     /// Whether it changes a secret, so that an answer that does not come leaves a doubt.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Publish | Self::Mark | Self::Withdraw)
+        matches!(self, Self::Publish | Self::Mark | Self::Withdraw | Self::HoldLease)
     }
 
     /// Whether it can be sent again without a thought. A login may use up a secret id.
@@ -44,6 +45,7 @@ impl Operation {
             Self::Publish => "publish",
             Self::Mark => "mark",
             Self::Withdraw => "withdraw",
+            Self::HoldLease => "hold_lease",
             Self::List => "list",
             Self::LogIn => "log_in",
             Self::Renew => "renew",
@@ -57,7 +59,7 @@ impl Operation {
     fn verb(self) -> &'static str {
         match self {
             Self::Read => "read",
-            Self::Publish => "write",
+            Self::Publish | Self::HoldLease => "write",
             Self::Mark => "mark",
             Self::Withdraw => "delete",
             Self::List => "list",
@@ -71,7 +73,7 @@ impl Operation {
     fn capabilities(self) -> &'static str {
         match self {
             Self::Read | Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
-            Self::Publish => r#""create", "update""#,
+            Self::Publish | Self::HoldLease => r#""create", "update""#,
             Self::Mark => r#""patch""#,
             Self::List => r#""list""#,
             Self::Withdraw | Self::LogIn | Self::Renew | Self::AskCapabilities => r#""update""#,

@@ -66,7 +66,7 @@ impl VaultStore {
     ) -> Result<u64, VaultError> {
         let over = over.into();
         let data = self.layout().data(publication, over.others);
-        self.write(path, data, over.version, Some(deadline)).await
+        self.write(Operation::Publish, path, data, over.version, Some(deadline)).await
     }
 
     /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, and removes the mark of
@@ -86,7 +86,8 @@ impl VaultStore {
     pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
         if self.layout().is_shared() && !seen.others.0.is_empty() {
             let data = Value::Object(seen.others.0.clone());
-            return self.write(path, data, seen.state.version(), None).await.map(drop);
+            let over = seen.state.version();
+            return self.write(Operation::Publish, path, data, over, None).await.map(drop);
         }
         let request = DeleteSecretVersionsRequest {
             mount: self.mount(),
@@ -150,14 +151,15 @@ impl VaultStore {
         Ok(keys)
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
+        operation: Operation,
         path: &SecretPath,
         data: Value,
         over: u64,
         deadline: Option<Instant>,
     ) -> Result<u64, VaultError> {
-        let attempt = self.attempt(Operation::Publish, "data", path.as_str());
+        let attempt = self.attempt(operation, "data", path.as_str());
         let Ok(cas) = u32::try_from(over) else { return Err(VaultError::Request { attempt }) };
         let request = SetSecretRequest {
             mount: self.mount(),
@@ -188,7 +190,7 @@ impl VaultStore {
         self.refuse_not_found(&call, &answer)
     }
 
-    fn refuse_not_found(&self, call: &Call, answer: &Answer) -> Result<(), VaultError> {
+    pub(super) fn refuse_not_found(&self, call: &Call, answer: &Answer) -> Result<(), VaultError> {
         if !answer.is_not_found() {
             return Ok(());
         }
@@ -196,7 +198,7 @@ impl VaultStore {
         Err(VaultError::Rejected { attempt, status: 404, said })
     }
 
-    fn attempt(&self, operation: Operation, api: &str, path: &str) -> Attempt {
+    pub(super) fn attempt(&self, operation: Operation, api: &str, path: &str) -> Attempt {
         Attempt::new(operation, format!("{}/{api}/{path}", self.mount()))
     }
 }

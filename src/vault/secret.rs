@@ -75,6 +75,11 @@ impl Layout {
         Self { prefix, shared, owner: Owner(instance) }
     }
 
+    /// This deployment.
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// Whether others may have fields in the same secret.
     pub(super) fn is_shared(&self) -> bool {
         self.shared

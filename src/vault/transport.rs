@@ -93,6 +93,11 @@ impl Transport {
         &self.address
     }
 
+    /// Whether the other asks the same server, and the same namespace.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+        self.base == other.base && self.namespace == other.namespace
+    }
+
     /// The server's time now, going by its last answer.
     pub(super) fn server_time(&self) -> Option<DateTime<Utc>> {
         let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +149,13 @@ impl Transport {
                 return Err(ambiguous(&call.attempt, error));
             }
             match pauses.next() {
-                Some(pause) if operation.is_repeatable() && error.is_passing() => sleep(*pause).await,
+                Some(pause)
+                    if operation.is_repeatable()
+                        && error.is_passing()
+                        && deadline.is_none_or(|deadline| Instant::now() + *pause < deadline) =>
+                {
+                    sleep(*pause).await;
+                }
                 _ => return Err(error),
             }
         }

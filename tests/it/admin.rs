@@ -223,3 +223,29 @@ async fn an_address_that_is_taken_stops_no_rotation_and_a_reload_moves_to_anothe
         .unwrap();
     patience("nobody listens any more", async || client.get(&visitor.url).send().await.is_err()).await;
 }
+
+#[tokio::test]
+async fn of_two_replicas_one_works_and_the_other_stands_by_and_both_are_ready() {
+    let mut rig = Rig::sized(1).await;
+    Visitor::prepare(&mut rig).set("ha", "enabled", "true").set("ha", "lease_ttl", "\"4s\"");
+    let leader = rig.daemon();
+    let first = Visitor::of(&leader).await;
+    leader.until("key.published", 1).await;
+    first.is_ready().await;
+    let standby = Process::start(rig.command(&["run"]), rig.path("standby.log"));
+    let second = Visitor::of(&standby).await;
+    second.is_ready().await;
+    let leads = async || (first.metric("leader", "").await, second.metric("leader", "").await);
+    assert_eq!(leads().await, (Some(1.0), Some(0.0)));
+    let holder = first.status().await["lease"]["holder"].as_str().unwrap().to_owned();
+    assert!(first.text("/").await.contains("This replica works"));
+    let page = second.text("/").await;
+    assert!(page.contains("This replica stands by") && page.contains(&holder), "{page}");
+    assert_eq!(second.metric("passes_total", "").await, Some(0.0));
+
+    leader.signal("TERM");
+    patience("the other works", async || second.metric("leader", "").await == Some(1.0)).await;
+    patience("and has passed", async || second.metric("passes_total", "").await > Some(0.0)).await;
+    second.is_ready().await;
+    assert_ne!(second.status().await["lease"]["holder"], holder.as_str());
+}

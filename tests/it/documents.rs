@@ -94,7 +94,8 @@ async fn each_document_has_the_names_that_it_promises() {
 
     rig.json(&["rotate", "--all"]).await;
     let status = rig.json(&["status"]).await;
-    assert_names(&status, &["projects", "problems"]);
+    assert_names(&status, &["projects", "lease", "problems"]);
+    assert_eq!(status["lease"], Value::Null);
     let row = &status["projects"][0];
     assert_names(row, &STATUS);
     assert_eq!(row["version"], 2);

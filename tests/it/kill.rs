@@ -9,6 +9,8 @@
 //!
 //! The matrix is the part `kills` of `docs/reliability.md`.
 
+mod lease;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};

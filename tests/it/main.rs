@@ -40,6 +40,7 @@ mod panics;
 mod races;
 mod recovery;
 mod reload;
+mod replicas;
 mod rotation;
 mod scale;
 mod secrecy;

@@ -93,6 +93,10 @@ fn needs(engine: &Engine, survey: &Survey) -> BTreeMap<String, Need> {
             need(vault.delete_path(path), &["update"]);
         }
     }
+    if let Some(ha) = &engine.ha {
+        need(vault.data_path(&ha.lease_path), &["create", "read", "update"]);
+        need(vault.metadata_path(&ha.lease_path), &["patch"]);
+    }
     for folder in engine.policy.folders() {
         need(vault.folder_path(folder), &["list"]);
     }

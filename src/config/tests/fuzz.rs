@@ -130,12 +130,12 @@ fn judge(desk: &Desk, result: Result<Loaded, ConfigError>, secret: &str) -> Resu
     match load(&path, &[("ROTATOR__EXCEPTIONLESS__PASSWORD", "correct horse"), ("VAULT_TOKEN", "t")]) {
         Ok(again) => {
             let plain = |config: &Config| {
-                let Config { exceptionless, vault, policy, pace, admin, log } = config;
+                let Config { exceptionless, vault, policy, pace, ha, admin, log } = config;
                 let auth = std::mem::discriminant(&vault.auth);
                 let server =
                     (&exceptionless.url, exceptionless.timeout, exceptionless.rate_reserve.to_bits());
                 format!(
-                    "{server:?} {auth:?} {:?} {} {:?} {policy:?} {pace:?} {admin:?} {log:?}",
+                    "{server:?} {auth:?} {:?} {} {:?} {policy:?} {pace:?} {ha:?} {admin:?} {log:?}",
                     vault.write, vault.mount, vault.namespace
                 )
             };

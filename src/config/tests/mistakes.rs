@@ -86,9 +86,11 @@ const IN_FILE: &[(&str, &str, &str, &str)] = &[
     ("rotation", r#"concurrency = 65"#, "rotation.concurrency", "from 1 to 64"),
     ("rotation", r#"concurrency = "8""#, "rotation.concurrency", "is text, not a whole number"),
     ("rotation", r#"on_vanished = "forget""#, "rotation.on_vanished", "none of the known words"),
-    ("ha", r#"enabled = true"#, "ha.enabled", "replicas are safe without it"),
+    ("ha", r#"enabled = "yes""#, "ha.enabled", "is text, not true or false"),
     ("ha", r#"lease_path = "/a""#, "ha.lease_path", "is not a path"),
-    ("ha", r#"lease_ttl = "0s""#, "ha.lease_ttl", "is 0"),
+    ("ha", r#"lease_ttl = "2s""#, "ha.lease_ttl", "too short to be renewed"),
+    ("ha", r#"lease_ttl = "3500ms""#, "ha.lease_ttl", "whole number of seconds"),
+    ("ha", r#"lease_ttl = "61m""#, "ha.lease_ttl", "longer than an hour"),
     ("admin", r#"listen = ":9184""#, "admin.listen", "is not an IP address and a port"),
     ("log", r#"format = "xml""#, "log.format", "none of the known words"),
     ("log", r#"level = "inof""#, "log.level", "is not a log filter"),
@@ -341,4 +343,29 @@ fn yaml_that_grows_or_nests_without_bound_is_refused_before_it_does() {
     let few = "projects:\n  include: &all [\"*\"]\n  exclude: *all\n";
     let error = load(&desk.write("few.yaml", few), &[]).expect_err("a problem").to_string();
     assert!(!error.contains("repeats"), "{error}");
+}
+
+#[test]
+fn the_lease_never_lies_where_a_project_s_secret_may() {
+    let desk = Desk::new();
+    let lease = |path: &str| format!("[ha]\nenabled = true\nlease_path = \"{path}\"\n");
+    let named = desk.with("vault", "path = \"{organization_name}/{project_name}\"");
+    let special = format!("{GOOD}[[override]]\nmatch = \"a\"\npath = \"locks/leader\"\n");
+    for (base, path, message) in [
+        (GOOD, "exceptionless/leader", "by \"exceptionless/{project_id}\""),
+        (&named, "exceptionless-rotator/leader", "by \"{organization_name}/{project_name}\""),
+        (&special, "locks/leader", "by \"locks/leader\""),
+    ] {
+        let problems = desk.problems(&format!("{base}{}", lease(path)), &[]);
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert_eq!(problem.key, "ha.lease_path");
+        assert!(problem.to_string().contains(message), "{problem}");
+    }
+    for (base, path) in [(GOOD, "exceptionless/locks/leader"), (&named, "exceptionless-rotator/locks/leader")]
+    {
+        let ha = desk.good(&format!("{base}{}", lease(path)), &[]).config.ha.expect("it is enabled");
+        assert_eq!((ha.lease_path.as_str(), ha.lease_ttl), (path, Duration::from_secs(30)));
+    }
+    let unused = lease("exceptionless/leader").replace("true", "false");
+    assert_eq!(desk.good(&format!("{GOOD}{unused}"), &[]).config.ha, None);
 }

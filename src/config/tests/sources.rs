@@ -20,7 +20,7 @@ fn vault_secret_of(loaded: &Loaded) -> String {
 
 #[test]
 fn defaults_fill_what_the_file_leaves_out() {
-    let Config { exceptionless, vault, policy, pace, admin, log } = Desk::new().good(GOOD, &[]).config;
+    let Config { exceptionless, vault, policy, pace, ha, admin, log } = Desk::new().good(GOOD, &[]).config;
     assert_eq!(policy.server_url, "https://api.exceptionless.com");
     assert_eq!(exceptionless.timeout, Duration::from_secs(30));
     assert_eq!(exceptionless.rate_window, Duration::from_secs(900));
@@ -34,6 +34,7 @@ fn defaults_fill_what_the_file_leaves_out() {
     assert_eq!(policy.selection.include.len(), 1);
     assert_eq!((pace.concurrency, pace.reconcile_every), (8, Duration::from_secs(900)));
     assert_eq!(admin, Some("127.0.0.1:9184".parse().unwrap()));
+    assert_eq!(ha, None);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Json, "info"));
 }
 

@@ -25,6 +25,11 @@ fn each_unwise_value_is_named() {
         ("exceptionless", "url = \"http://a.example\"", "exceptionless.url is http"),
         ("vault", "address = \"http://10.0.0.1:8200\"", "vault.address is http"),
         ("admin", "listen = \"0.0.0.0:9184\"", "admin.listen (0.0.0.0:9184) is not a loopback address"),
+        (
+            "ha",
+            "enabled = true\nlease_ttl = \"29s\"",
+            "ha.lease_ttl (29s) is under twice vault.timeout (15s)",
+        ),
         ("[override]", "match = \"Acme/*\"\npath = \"fixed\"", "override[0].path is one fixed path"),
         ("[override]", "match = \"a\"\noverlap = \"6d\"", "override[0]: more than 5 keys"),
     ];
@@ -45,6 +50,8 @@ fn what_is_wise_passes() {
         ("exceptionless", "url = \"http://localhost:5000\""),
         ("admin", "listen = \"\""),
         ("admin", "listen = \"[::1]:9184\""),
+        ("ha", "enabled = true"),
+        ("ha", "lease_ttl = \"3s\""),
         ("[override]", "match = \"Acme/checkout\"\npath = \"fixed\""),
     ] {
         assert_eq!(warnings(section, lines), [""; 0], "{lines}");

@@ -72,6 +72,12 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                 a .skip href="#projects" { "Skip to the projects" }
                 header {
                     h1 { "exceptionless-rotator" }
+                    @if let Some(lease) = view.engine.lease() {
+                        p {
+                            @if lease.ours { "This replica works" } @else { "This replica stands by" }
+                            ": the lease is held by " strong { @if lease.holder.is_empty() { "nobody" } @else { (lease.holder) } } "."
+                        }
+                    }
                     p { "instance " strong { (instance) } ", version " (env!("CARGO_PKG_VERSION")) ", as of " (time(now)) }
                 }
                 main {

@@ -104,7 +104,8 @@ pub(super) async fn find_strays(
                 return None;
             }
         };
-        let elsewhere = paths.into_iter().filter(|path| !homes.contains(path));
+        let lease = engine.ha.as_ref().map(|ha| &ha.lease_path);
+        let elsewhere = paths.into_iter().filter(|path| !homes.contains(path) && Some(path) != lease);
         let reads: Vec<_> = futures_util::stream::iter(elsewhere)
             .map(|path| async move {
                 let read = engine.vault.read(&path).await;

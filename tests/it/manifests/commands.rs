@@ -8,7 +8,7 @@ use exceptionless_emulator::{Emulator, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{NOT_YET, folder, named, pods, root};
+use super::{folder, named, pods, root};
 use crate::support::bao::{self, Bao};
 use crate::support::kubernetes::Kubernetes;
 use crate::support::rig::PASSWORD;
@@ -78,7 +78,7 @@ async fn what_the_readme_sets_up_at_vault_is_what_the_shipped_configuration_need
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_exceptionless-rotator"));
-    command.env_clear().args(["rotate", "--config"]).arg(folder().join("config.toml")).envs(NOT_YET);
+    command.env_clear().args(["rotate", "--config"]).arg(folder().join("config.toml"));
     command.env("ROTATOR__EXCEPTIONLESS__URL", emulator.url());
     command.env("ROTATOR__EXCEPTIONLESS__EMAIL", "rotator@example.test");
     command.env("ROTATOR__EXCEPTIONLESS__PASSWORD_FILE", place("password", PASSWORD));

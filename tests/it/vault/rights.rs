@@ -38,12 +38,21 @@ async fn the_policy_grants_no_more_than_it_must() {
     let corner = Bao::shared().await.corner().await;
     let store = corner.store().await;
     let mount = &corner.mount;
-    let paths =
-        ["data/apps/a", "metadata/apps/a", "delete/apps/a", "destroy/apps/a", "data/other/a", "config"]
-            .map(|path| format!("{mount}/{path}"));
+    let expected = [
+        ("data/apps/a", "create read update"),
+        ("metadata/apps/a", "list patch"),
+        ("delete/apps/a", "update"),
+        ("destroy/apps/a", "deny"),
+        ("data/exceptionless-rotator/leader", "create read update"),
+        ("metadata/exceptionless-rotator/leader", "patch"),
+        ("delete/exceptionless-rotator/leader", "deny"),
+        ("data/other/a", "deny"),
+        ("config", "deny"),
+    ];
+    let paths = expected.map(|(path, _)| format!("{mount}/{path}"));
     let granted = store.capabilities(&paths).await.unwrap();
     let granted: Vec<_> = paths.iter().map(|path| granted[path].join(" ")).collect();
-    assert_eq!(granted, ["create read update", "list patch", "update", "deny", "deny", "deny"]);
+    assert_eq!(granted, expected.map(|(_, granted)| granted));
 }
 
 #[tokio::test]
