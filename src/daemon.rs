@@ -116,6 +116,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
     tracing::info!(event = "daemon.started", version = env!("CARGO_PKG_VERSION"), "started");
     let mut listening = daemon.listen(&setup);
     notify::ready("started");
+    daemon.show_term(&setup, setup.engine.tenure.term());
 
     while !daemon.signals.stop.is_cancelled() {
         daemon.shown.pulse.beat();
@@ -124,7 +125,9 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
         if term != led {
             daemon.show_term(&setup, term);
             led = term;
-            wake = if term.is_some() { Wake::now() } else { wake };
+            if term.is_some() {
+                wake.at_once();
+            }
         }
         if term.is_some() && wake.is_due() {
             // Whoever has asked for a pass until now is served by this one.
