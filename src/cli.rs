@@ -8,6 +8,7 @@ mod completions;
 mod effective;
 mod exit;
 mod explain;
+mod health;
 mod plan;
 mod progress;
 mod projects;
@@ -56,6 +57,8 @@ enum Command {
     Explain(explain::Options),
     /// Check the configuration, both servers, all rights, and the paths; name a remedy for each finding
     Check(Report),
+    /// Ask the daemon on this machine whether it is well, for supervisors of containers
+    Health,
     /// Show the effective configuration and where each value comes from; secrets are redacted
     Config,
     /// Print shell completions
@@ -108,6 +111,7 @@ impl Cli {
             Command::Status(report) => status::run(file, report.output),
             Command::Explain(options) => explain::run(file, &options),
             Command::Check(report) => check::run(file, report.output),
+            Command::Health => health::run(file),
             Command::Config => effective::run(file),
             Command::Completions(options) => completions::run(&options),
             Command::Man => completions::man(),

@@ -139,6 +139,26 @@ impl Config {
     }
 }
 
+/// Where the daemon of a configuration answers; `None` if nowhere.
+///
+/// Only this is read, because who asks whether a daemon is well must not be kept from it by a mistake elsewhere, which
+/// the running daemon has refused, or by a secret that only the daemon may read.
+///
+/// # Errors
+///
+/// The file cannot be read, or `admin.listen` is no address.
+pub fn admin(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Option<SocketAddr>, ConfigError> {
+    let (mut report, mut problems) = (reader::Report::default(), Vec::new());
+    let sources = sources::Sources::gather(file, environment, &mut problems);
+    match daemon::admin(&sources, &mut report) {
+        Some(listen) if !sources.incomplete => Ok(listen),
+        _ => Err(ConfigError { problems: problems.into_iter().chain(report.problems).collect() }),
+    }
+}
+
 /// `[exceptionless]`
 #[derive(Debug, Clone)]
 pub struct Exceptionless {

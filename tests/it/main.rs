@@ -22,6 +22,7 @@ mod doctor;
 mod documents;
 mod faults;
 mod floors;
+mod health;
 mod hostile;
 #[cfg(feature = "system")]
 mod journal;
