@@ -6,6 +6,7 @@ SHELL := /bin/bash
 TOOLS := $(CURDIR)/target/tools
 OPENBAO_VERSION := 2.7.2
 CARGO_DENY_VERSION := 0.20.2
+CARGO_DEB_VERSION := 3.8.0
 FAKETIME_VERSION := 3.0.1
 KUBERNETES_VALIDATE_VERSION := 1.37.0
 
@@ -55,10 +56,42 @@ faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rew
 	$(PROOF) --features system -- faults:: cluster:: races:: replicas:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers browser operators $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, clocks, memory, a journal
+test-system: tools consumers browser operators debian $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, systemd, containers, clocks, memory
 	cargo test --locked --features system,otlp --test it -- manifests:: monitoring:: page:: --nocapture
-	cargo test --locked --features system,otlp --test it -- journal:: memory:: time:: times:: traces:: --nocapture
+	cargo test --locked --features system,otlp --test it -- journal:: memory:: system:: time:: times:: traces:: --nocapture
 	cargo test --locked --features system,otlp --test it -- soak:: --nocapture
+
+# How to compile what is packaged, where it then lies, and the package's own version.
+PROFILE ?= release
+BUILT := $(or $(CARGO_TARGET_DIR),target)/$(PROFILE:dev=debug)/exceptionless-rotator
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+REVISION ?= 1
+PACKAGE := target/debian/exceptionless-rotator_$(VERSION)-$(REVISION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+STAGE := target/package/release
+
+.PHONY: deb
+deb: $(TOOLS)/bin/cargo-deb ## A Debian package, in target/debian, with units, man page and completions
+	cargo build --locked --profile $(PROFILE) --package exceptionless-rotator
+	rm -rf $(STAGE) && mkdir -p $(STAGE) target/debian
+	strip -o $(STAGE)/exceptionless-rotator $(BUILT)
+	cd $(STAGE) && ./exceptionless-rotator man | gzip -9n >exceptionless-rotator.1.gz
+	cd $(STAGE) && ./exceptionless-rotator completions bash >exceptionless-rotator.bash
+	cd $(STAGE) && ./exceptionless-rotator completions fish >exceptionless-rotator.fish
+	cd $(STAGE) && ./exceptionless-rotator completions zsh >_exceptionless-rotator
+	printf 'exceptionless-rotator (%s) stable; urgency=medium\n\n  * What changed stands in changelog.gz.\n\n -- %s  %s\n' \
+	  '$(VERSION)-$(REVISION)' "$$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" "$$(date -R -r CHANGELOG.md)" | \
+	  gzip -9n >$(STAGE)/changelog.Debian.gz
+	CARGO_TARGET_DIR=target/package $(TOOLS)/bin/cargo-deb --locked --quiet --no-build --no-strip \
+	  --deb-revision $(REVISION) --output $(PACKAGE)
+
+# What the tests of units, package and image work in. A change of a rule that makes it begins with a new folder.
+export SYSTEM := $(CURDIR)/target/system
+
+.PHONY: debian
+debian: ## Fetch what the tests of units, package and image need; as root, on Debian
+	tests/it/system/prepare.sh
+	$(MAKE) deb PROFILE=dev REVISION=1
+	$(MAKE) deb PROFILE=dev REVISION=2
 
 .PHONY: soak
 soak: tools consumers ## Real applications for twenty minutes, and random kills; rewrites its parts of docs/reliability.md
@@ -144,3 +177,7 @@ $(TOOLS)/rivals/aiohttp/__init__.py: benches/rivals/requirements.txt
 
 $(TOOLS)/bin/cargo-deny:
 	cargo install --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY_VERSION)
+
+# It is run once for each package, so it need not be fast.
+$(TOOLS)/bin/cargo-deb:
+	cargo install --debug --locked --root $(TOOLS) cargo-deb@$(CARGO_DEB_VERSION)

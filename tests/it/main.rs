@@ -6,7 +6,8 @@
 //! - `LIBFAKETIME`: the library that shows the rotator another time of day (feature `system`);
 //! - `RELIABILITY`: the document in which the whole proofs write what they found; without it they are short;
 //! - `SEED`: the seed that a test of chance has printed, to make the same choices again;
-//! - `SOAK_MINUTES`: how long the soak takes.
+//! - `SOAK_MINUTES`: how long the soak takes;
+//! - `SYSTEM`: the folder that `make debian` has filled (feature `system`).
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -49,6 +50,8 @@ mod service;
 #[cfg(feature = "system")]
 mod soak;
 mod support;
+#[cfg(feature = "system")]
+mod system;
 #[cfg(feature = "system")]
 mod time;
 #[cfg(feature = "otlp")]
