@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::prepared;
 use crate::support::guard::Guard;
@@ -30,13 +31,15 @@ impl Machine {
         let arguments = [
             // Whatever this machine itself does, the other one has the hierarchy that systemd expects.
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1".to_owned(),
+            // Nobody writes to the tree, so that several machines may stand on it.
+            "SYSTEMD_NSPAWN_LOCK=0".to_owned(),
             "systemd-nspawn".to_owned(),
             "--quiet".to_owned(),
             "--register=no".to_owned(),
             "--keep-unit".to_owned(),
             "--link-journal=no".to_owned(),
             "--volatile=overlay".to_owned(),
-            format!("--machine=rotator-{}", std::process::id()),
+            format!("--machine=rotator-{}", Uuid::now_v7().simple()),
             format!("--directory={}", prepared("tree").display()),
             format!("--bind-ro={}:{HERE}/systemd", root.join("systemd").display()),
             format!("--bind-ro={}:{HERE}/target/debian", root.join("target/debian").display()),
@@ -67,7 +70,7 @@ impl Machine {
     pub fn run(&self, commands: &str) -> Output {
         let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
         Command::new("nsenter")
-            .args(["--target", &self.leader.to_string(), "--all", "--root", "--wdns", HERE])
+            .args(["--target", &self.leader.to_string(), "--all", "--root", &format!("--wdns={HERE}")])
             .args(["env", "-i", path, "LC_ALL=C.UTF-8", "sh", "-euc", commands])
             .stdin(Stdio::null())
             .output()
@@ -96,6 +99,7 @@ impl Machine {
     pub fn configure(&self, rig: &mut Rig, name: &str, prefix: &str) {
         rig.set("exceptionless", "password_file", &format!("\"{prefix}exceptionless-password\""));
         rig.set("vault.auth", "secret_id_file", &format!("\"{prefix}vault-secret-id\""));
+        rig.set("log", "level", "\"info\"");
         let folder = "/etc/exceptionless-rotator";
         self.write(&format!("{folder}/{name}.toml"), &fs::read_to_string(rig.write_config()).unwrap());
         self.keep_secret(&format!("{folder}/{prefix}exceptionless-password"), PASSWORD);

@@ -79,12 +79,12 @@ async fn the_unit_is_started_read_anew_watched_and_stopped() {
     assert_ne!(shows("MainPID"), process);
     assert!(machine.sh(&format!("journalctl --unit {UNIT}")).contains("Watchdog timeout"));
 
+    patience("it goes on", async || rig.has_converged().await).await;
+
     machine.sh("systemctl stop exceptionless-rotator");
     assert_eq!((shows("Result"), shows("ExecMainStatus")), ("success".to_owned(), "0".to_owned()));
     let health = machine.run("exceptionless-rotator health");
     assert_eq!(health.status.code(), Some(69), "nobody is there any more");
-    rig.rotate().await;
-    assert!(rig.has_converged().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
