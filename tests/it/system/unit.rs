@@ -47,7 +47,8 @@ async fn the_unit_is_started_read_anew_watched_and_stopped() {
     machine.sh(readme::commands("systemctl enable --now exceptionless-rotator\n"));
     assert_eq!((shows("ActiveState"), shows("Type")), ("active".to_owned(), "notify-reload".to_owned()));
     published(1).await;
-    patience("the status line tells of the pass", async || shows("StatusText").contains("project")).await;
+    patience("the status line tells of the pass", async || shows("StatusText").contains("next rotation"))
+        .await;
     println!("systemctl status: {}", shows("StatusText"));
     assert!(machine.sh("systemctl status exceptionless-rotator").contains(&shows("StatusText")));
     assert_eq!(machine.sh("exceptionless-rotator health"), "ok");
