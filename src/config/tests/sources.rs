@@ -263,3 +263,28 @@ fn merging_needs_a_prefix_and_gets_it() {
     let toml = desk.with("vault", "write = \"merge\"\nfield_prefix = \"exceptionless_\"");
     assert_eq!(desk.good(&toml, &[]).config.vault.write, Write::Merge { prefix: "exceptionless_".into() });
 }
+
+#[test]
+fn the_file_that_the_package_brings_lacks_only_what_it_asks_for() {
+    let desk = Desk::new();
+    desk.write("exceptionless-password", "correct horse\n");
+    desk.write("vault-secret-id", "c0ffee\n");
+    let starter = include_str!("../../../config/starter.toml");
+    let missing: Vec<_> = desk.problems(starter, &[]).into_iter().map(|problem| problem.key).collect();
+    assert_eq!(missing, ["exceptionless.email", "vault.address", "vault.auth.role_id"]);
+    let filled = ["email =", "address =", "role_id ="]
+        .iter()
+        .fold(starter.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
+    assert!(desk.good(&filled, &[]).warnings.is_empty());
+}
+
+#[test]
+fn where_the_daemon_answers_is_read_past_mistakes_elsewhere_but_not_past_a_broken_file() {
+    let desk = Desk::new();
+    let listen = |text: &str| admin(Some(&desk.write("config.toml", text)), variables(&[]));
+    let address = Some("127.0.0.1:9184".parse().expect("an address"));
+    assert_eq!(listen("shedule = 1\n[vault]\naddress = 7\n").ok(), Some(address));
+    assert_eq!(listen("[admin]\nlisten = \"\"\n").ok(), Some(None));
+    assert!(listen("[admin]\nlisten = \"here\"\n").is_err());
+    assert!(listen("[admin\n").is_err());
+}
