@@ -7,6 +7,7 @@ if [ ! -e "$CONTAINERS_CONF" ]; then
     cat >"$CONTAINERS_CONF" <<'END'
 [containers]
 cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 netns = "host"
 [engine]
@@ -15,4 +16,6 @@ events_logger = "none"
 runtime = "crun"
 END
 fi
-exec podman --root "$SYSTEM/store" --runroot "$SYSTEM/run" --storage-driver overlay "$@"
+# It is shown the one hierarchy of control groups that it knows, whatever this machine has.
+exec unshare --mount sh -euc 'mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec podman "$@"' sh \
+    --root "$SYSTEM/store" --runroot "$SYSTEM/run" --storage-driver overlay "$@"
