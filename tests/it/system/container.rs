@@ -38,8 +38,9 @@ fn build() {
         "--isolation=chroot",
         "--format=docker",
         "--pull=never",
+        // What was compiled is kept by a cache of the build; a copy of each layer would only fill the disk.
+        "--layers=false",
         "--build-arg=PROFILE=dev",
-        "--env=CARGO_PROFILE_DEV_DEBUG=0",
         &format!("--volume={compiler}/bin:/usr/local/cargo/bin:ro"),
         &format!("--volume={compiler}/lib:/usr/local/cargo/lib:ro"),
         "--volume=/etc/ssl/certs:/etc/ssl/certs:ro",

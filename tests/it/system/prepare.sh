@@ -36,6 +36,7 @@ image() { "$(dirname "$0")/podman.sh" "$@"; }
 if ! image image exists docker.io/library/rust:1.95-bookworm; then
     tar --create --directory "$tree" . | image import --quiet \
         --change 'ENV CARGO_HOME=/usr/local/cargo' \
+        --change 'ENV CARGO_PROFILE_DEV_DEBUG=0' \
         --change 'ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
         - docker.io/library/rust:1.95-bookworm
 fi
