@@ -3,7 +3,7 @@
 //! The field `event` is stable, and so are the others; the message is for people. Keys appear by their
 //! fingerprint. An error is logged here, where it is handled, with its whole chain, and nowhere else.
 //!
-//! What is said inside the span [`rotation`] does not name the project and the rotation again: the span does, also for
+//! What is said inside the span `rotation` does not name the project and the rotation again: the span does, also for
 //! what the clients below say.
 
 use std::error::Error;
