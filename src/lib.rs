@@ -26,7 +26,7 @@
 //!          ├ vault         the store: read, check-and-set, marks, login and renewal
 //!          ├ plan          the pure planner: every decision with its reason
 //!          └ config        from what the operator wrote to what may be relied on
-//!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets
+//!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets, leases
 //!
 //!   tls                    the one provider of cryptography, below both clients
 //!   traffic                what was sent to the servers, counted where it is sent

@@ -30,7 +30,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What a status tells. A 404 is often the answer to a question and no failure; who asked knows.
+    /// What a status tells that is no answer to the question.
     pub fn of(status: u16) -> Self {
         match status {
             429 => Self::Throttled,
@@ -64,15 +64,14 @@ impl Traffic {
     pub fn count(&self, server: &'static str, operation: &'static str, ending: Ending, took: Duration) {
         self.requests.with_label_values(&[server, operation, ending.label()]).inc();
         self.seconds.with_label_values(&[server, operation]).observe(took.as_secs_f64());
-        self.alive();
     }
 
-    /// Notes that somebody waits, and knows for what.
+    /// Notes that a pass lives: a request of it has ended, or it waits, and knows for what.
     pub fn alive(&self) {
         self.signs_of_life.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Goes up with each request that ends, and while somebody waits for the request budget.
+    /// Goes up with each sign of life of a pass.
     pub fn signs_of_life(&self) -> u64 {
         self.signs_of_life.load(Ordering::Relaxed)
     }

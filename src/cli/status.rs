@@ -50,7 +50,7 @@ fn text(standings: &[Standing], lease: Option<&Lease>, problems: Vec<String>, no
     let mut text = table(header, rows);
     for standing in standings {
         if let Some(problem) = &standing.problem {
-            text += &format!("\n{}: {problem}\n", standing.project.full_name());
+            text += &format!("\n{}: {}\n", standing.project.full_name(), problem.text);
         }
     }
     if let Some(Lease { holder, renewed_at, .. }) = lease {

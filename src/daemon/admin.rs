@@ -176,19 +176,18 @@ async fn metrics(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
     (typed(prometheus::TEXT_FORMAT), text)
 }
 
-/// The document of `status --output json`, as the last pass left things.
+/// The document of `status --output json`, as the last pass left things. A replica that stands by knows no projects.
 async fn status(State(shown): State<Arc<Shown>>) -> Response {
-    let view = shown.board.view();
-    let Some(fleet) = view.fleet else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "no pass has come to its end yet; see /readyz\n")
-            .into_response();
+    let (view, now) = (shown.board.view(), clock::now());
+    let lease = view.engine.lease().map(Lease::from);
+    let document = match view.fleet() {
+        Some(fleet) => Status::new(&fleet.standings, lease, fleet.problems.clone(), now),
+        None if lease.is_some() => Status::new([], lease, view.unready(now), now),
+        None => {
+            let reasons = view.unready(now).join("\n") + "\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response();
+        }
     };
-    let document = Status::new(
-        &fleet.standings,
-        view.engine.lease().map(Lease::from),
-        fleet.problems.clone(),
-        clock::now(),
-    );
     match serde_json::to_string_pretty(&document) {
         Ok(text) => (typed("application/json"), text + "\n").into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

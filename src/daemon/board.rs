@@ -30,8 +30,7 @@ pub(crate) struct View {
     pub(crate) engine: Engine,
     /// How long a project may be overdue before the daemon is not ready: one pass may fail.
     pub(crate) tolerance: TimeDelta,
-    /// What the last pass that saw the fleet made of it.
-    pub(crate) fleet: Option<Arc<Fleet>>,
+    fleet: Option<Arc<Fleet>>,
     /// Why the last pass failed, if it did.
     pub(crate) failure: Option<String>,
     /// When the next pass begins, at the latest.
@@ -95,6 +94,11 @@ impl Board {
 }
 
 impl View {
+    /// What the last pass that saw the fleet made of it. A replica that no longer leads knows only what was.
+    pub(crate) fn fleet(&self) -> Option<&Arc<Fleet>> {
+        self.fleet.as_ref().filter(|_| self.engine.tenure.stands())
+    }
+
     /// Why the daemon is not doing its work, if it is not.
     pub(crate) fn unready(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -165,9 +169,9 @@ impl Fleet {
         self.standings.iter().filter(|standing| standing.key.is_some()).count()
     }
 
-    /// How many projects somebody must look at.
-    pub(crate) fn troubled(&self) -> usize {
-        self.standings.iter().filter(|standing| standing.problem.is_some()).count()
+    /// How many things somebody must look at.
+    pub(crate) fn problems_in_all(&self) -> usize {
+        self.standings.iter().filter(|standing| standing.problem.is_some()).count() + self.problems.len()
     }
 
     /// The next time that the schedule makes a project due.

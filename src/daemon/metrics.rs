@@ -121,7 +121,7 @@ impl Metrics {
     pub(crate) fn render(&self, view: &View, now: DateTime<Utc>) -> String {
         let mut families = self.counted();
         families.extend(measured(view, now));
-        if let Some(fleet) = &view.fleet {
+        if let Some(fleet) = view.fleet() {
             families.extend(of_the_fleet(fleet, now));
         }
         families.extend(view.engine.traffic.metrics());
@@ -206,8 +206,8 @@ fn of_the_fleet(fleet: &Fleet, now: DateTime<Utc>) -> Vec<MetricFamily> {
             age.with_label_values(&labels).set((now - rotated_at).as_seconds_f64().max(0.0));
         }
         overdue.with_label_values(&labels).set(fleet.overdue(standing, now).as_seconds_f64());
-        if standing.problem.is_some() {
-            problems.with_label_values(&[standing.reason]).inc();
+        if let Some(problem) = &standing.problem {
+            problems.with_label_values(&[problem.label]).inc();
         }
         conflicts.add(f64::from(u8::from(standing.reason == "conflict")));
         retiring.add(standing.waiting.len() as f64);

@@ -1,11 +1,12 @@
 //! Whether the loop lives, said to systemd's watchdog and to the probes.
 //!
-//! Between two passes each beat of the clockwork shows it. During a pass a beat of a timer would show nothing: what hangs is the
-//! pass. There the signs of life are requests that end, well or badly, and whoever waits for the request budget. Every
-//! request has its time limit, so a pass that gives no sign for longer than two of them will never give one again.
+//! Between two passes each beat of the clockwork shows it. During a pass a beat of a timer would show nothing: what
+//! hangs is the pass. There the signs of life are its requests that end, well or badly, and its waiting for the request
+//! budget. What keeps the process logged in and in office goes on beside a pass that hangs, and is none. Every request
+//! has its time limit, so a pass that gives no sign for longer than two of them will never give one again.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -23,16 +24,15 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long the loop may be silent before it is called dead. While it lives it beats every second.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The pulse of this process. Clones feel the same.
-#[derive(Clone)]
+/// The pulse of this process.
 pub(super) struct Pulse {
     traffic: Traffic,
-    last: Arc<Mutex<Instant>>,
+    last: Mutex<Instant>,
 }
 
 impl Pulse {
     pub(super) fn new(traffic: Traffic) -> Self {
-        Self { traffic, last: Arc::new(Mutex::new(Instant::now())) }
+        Self { traffic, last: Mutex::new(Instant::now()) }
     }
 
     /// The loop lives.

@@ -85,7 +85,7 @@ impl Row {
             retiring: standing.waiting.iter().map(Retiring::from).collect(),
             decision: standing.decision,
             reason: standing.reason,
-            problem: standing.problem.clone(),
+            problem: standing.problem.as_ref().map(|problem| problem.text.clone()),
         }
     }
 }

@@ -290,7 +290,8 @@ pub(super) fn lease_conflict(path: &SecretPath, owner: Option<&Owner>) {
     };
     tracing::error!(
         event = "lease.conflict", %path,
-        "the lease path {path} holds a secret {owner}, which is not overwritten, so no pass can run here; give          ha.lease_path a path of its own, or remove that secret with its metadata"
+        "the lease path {path} holds a secret {owner}, which is not overwritten, so no pass can run here; give \
+         ha.lease_path a path of its own, or remove that secret with its metadata"
     );
 }
 

@@ -46,10 +46,19 @@ pub struct Standing {
     pub decision: &'static str,
     /// Its reason, in its stable word.
     pub reason: &'static str,
-    /// What is wrong, and what to do.
-    pub problem: Option<String>,
+    /// What is wrong.
+    pub problem: Option<Problem>,
     /// It needs a key that it has not got.
     pub wanting: bool,
+}
+
+/// What is wrong with a project.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// In a stable word.
+    pub label: &'static str,
+    /// In a sentence that says what to do.
+    pub text: String,
 }
 
 impl Standing {
@@ -58,7 +67,9 @@ impl Standing {
         let target = &step.observed.target;
         let ours = step.observed.ours();
         let problem = match &step.decision {
-            Decision::Hold(hold) if hold.is_problem() => Some(hold.to_string()),
+            Decision::Hold(hold) if hold.is_problem() => {
+                Some(Problem { label: hold.label(), text: hold.to_string() })
+            }
             _ => None,
         };
         Self {
@@ -85,10 +96,13 @@ impl Standing {
             Outcome::Published(publication, version) | Outcome::Enrolled(publication, version) => {
                 seen.with(step, publication, *version)
             }
-            Outcome::Failed(failure) => Self { problem: Some(chain(failure)), ..seen },
+            Outcome::Failed(failure) => {
+                Self { problem: Some(Problem { label: failure.label(), text: chain(failure) }), ..seen }
+            }
             Outcome::Held | Outcome::Superseded | Outcome::NotBegun => seen,
         };
-        Self { problem: standing.problem.or_else(|| unstamped.map(|error| chain(error))), ..standing }
+        let unstamped = unstamped.map(|error| Problem { label: "unstamped", text: chain(error) });
+        Self { problem: standing.problem.or(unstamped), ..standing }
     }
 
     fn with(self, step: &Step, publication: &Publication, version: u64) -> Self {

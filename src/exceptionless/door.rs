@@ -147,8 +147,13 @@ impl Door {
         let span =
             tracing::debug_span!("request", server = "exceptionless", operation = call.operation.label());
         let passed = self.exchange(permit, sent, call, authorization).instrument(span).await;
-        let ending = passed.as_ref().map_or(Ending::Lost, |answer| Ending::of(answer.status.as_u16()));
+        let ending = match &passed {
+            Ok(answer) if call.operation.is_answered_by(answer.status.as_u16()) => Ending::Ok,
+            Ok(answer) => Ending::of(answer.status.as_u16()),
+            Err(_) => Ending::Lost,
+        };
         self.traffic.count("exceptionless", call.operation.label(), ending, sent.elapsed());
+        self.traffic.alive();
         passed
     }
 

@@ -49,6 +49,16 @@ impl Operation {
         }
     }
 
+    /// Whether this status answers the question, besides any success: that there is no such thing, or that a key does
+    /// not work.
+    pub(super) fn is_answered_by(&self, status: u16) -> bool {
+        match self {
+            Self::CheckKey => matches!(status, 401 | 404),
+            Self::FindProject(_) | Self::DeleteKeys { .. } => status == 404,
+            _ => false,
+        }
+    }
+
     /// The stable word for logs and tests.
     pub fn label(&self) -> &'static str {
         match self {

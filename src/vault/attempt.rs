@@ -17,7 +17,9 @@ pub(super) enum Operation {
     Publish,
     Mark,
     Withdraw,
+    ReadLease,
     HoldLease,
+    MarkLease,
     List,
     LogIn,
     Renew,
@@ -30,7 +32,15 @@ pub(super) enum Operation {
 impl Operation {
     /// Whether it changes a secret, so that an answer that does not come leaves a doubt.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Publish | Self::Mark | Self::Withdraw | Self::HoldLease)
+        matches!(self, Self::Publish | Self::Mark | Self::Withdraw | Self::HoldLease | Self::MarkLease)
+    }
+
+    /// Whether it keeps the process in office and logged in, whatever its pass does, and so tells nothing of the pass.
+    pub(super) fn is_upkeep(self) -> bool {
+        matches!(
+            self,
+            Self::ReadLease | Self::HoldLease | Self::MarkLease | Self::LogIn | Self::Renew | Self::LookUp
+        )
     }
 
     /// Whether it can be sent again without a thought. A login may use up a secret id.
@@ -45,7 +55,9 @@ impl Operation {
             Self::Publish => "publish",
             Self::Mark => "mark",
             Self::Withdraw => "withdraw",
+            Self::ReadLease => "read_lease",
             Self::HoldLease => "hold_lease",
+            Self::MarkLease => "mark_lease",
             Self::List => "list",
             Self::LogIn => "log_in",
             Self::Renew => "renew",
@@ -58,9 +70,9 @@ impl Operation {
 
     fn verb(self) -> &'static str {
         match self {
-            Self::Read => "read",
+            Self::Read | Self::ReadLease => "read",
             Self::Publish | Self::HoldLease => "write",
-            Self::Mark => "mark",
+            Self::Mark | Self::MarkLease => "mark",
             Self::Withdraw => "delete",
             Self::List => "list",
             Self::LogIn => "log in at",
@@ -72,9 +84,9 @@ impl Operation {
 
     fn capabilities(self) -> &'static str {
         match self {
-            Self::Read | Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
+            Self::Read | Self::ReadLease | Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
             Self::Publish | Self::HoldLease => r#""create", "update""#,
-            Self::Mark => r#""patch""#,
+            Self::Mark | Self::MarkLease => r#""patch""#,
             Self::List => r#""list""#,
             Self::Withdraw | Self::LogIn | Self::Renew | Self::AskCapabilities => r#""update""#,
         }

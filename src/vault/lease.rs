@@ -49,7 +49,7 @@ impl VaultStore {
         deadline: Option<Instant>,
     ) -> Result<LeaseRead, VaultError> {
         let request = ReadSecretRequest { mount: self.mount(), path: path.to_string(), version: None };
-        let attempt = self.attempt(Operation::Read, "data", path.as_str());
+        let attempt = self.attempt(Operation::ReadLease, "data", path.as_str());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, deadline).await?;
         if answer.is_absence() {
@@ -105,7 +105,7 @@ impl VaultStore {
         let custom_metadata = HashMap::from([(MANAGED_BY.to_owned(), self.layout().owner().to_string())]);
         let (mount, max_versions) = (self.mount(), KEPT_VERSIONS);
         let request = PatchLease { mount, path: path.to_string(), max_versions, custom_metadata };
-        let attempt = self.attempt(Operation::Mark, "metadata", path.as_str());
+        let attempt = self.attempt(Operation::MarkLease, "metadata", path.as_str());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, Some(deadline)).await?;
         self.refuse_not_found(&call, &answer)

@@ -216,6 +216,9 @@ impl Transport {
             (Err(_), None) => Ending::Lost,
         };
         self.traffic.count("vault", attempt.operation().label(), ending, start.elapsed());
+        if !attempt.operation().is_upkeep() {
+            self.traffic.alive();
+        }
         if judged.as_ref().is_err_and(VaultError::speaks_for_one_node) {
             self.connections.leave(&connection);
         }

@@ -111,7 +111,7 @@ async fn a_project_without_the_key_that_it_should_have_is_overdue_and_soon_the_d
     assert_eq!(visitor.metric("project_overdue_seconds", &lucky).await, Some(0.0));
     assert_eq!(visitor.metric("project_key_age_seconds", &unlucky).await, None);
     assert!(visitor.metric("rotation_failures_total", "reason=\"mint_failed\"").await.unwrap() >= 1.0);
-    assert_eq!(visitor.metric("projects_with_problems", "reason=\"never_published\"").await, Some(1.0));
+    assert_eq!(visitor.metric("projects_with_problems", "reason=\"mint_failed\"").await, Some(1.0));
     rig.emulator.clear_faults();
     visitor.is_ready().await;
 }

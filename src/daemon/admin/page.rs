@@ -84,7 +84,7 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                     @let unready = view.unready(now);
                     section aria-labelledby="health" {
                         h2 #health { "Health" }
-                        @let troubled = view.fleet.as_ref().map_or(0, |fleet| fleet.troubled() + fleet.problems.len());
+                        @let troubled = view.fleet().map_or(0, |fleet| fleet.problems_in_all());
                         @if unready.is_empty() && troubled == 0 {
                             p .good { "Everything works." }
                         } @else if unready.is_empty() {
@@ -93,10 +93,7 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                             ul .bad { @for reason in &unready { li { (reason) } } }
                         }
                     }
-                    @match &view.fleet {
-                        None => p { "No pass has come to its end yet." },
-                        Some(fleet) => (whole(fleet, view, now)),
-                    }
+                    @if let Some(fleet) = view.fleet() { (whole(fleet, view, now)) }
                 }
                 footer { p { a href="metrics" { "metrics" } " " a href="api/status" { "status as JSON" } " " a href="" { "refresh" } } }
             }
@@ -168,7 +165,7 @@ fn row(standing: &Standing, health: Health, now: DateTime<Utc>) -> Markup {
             th scope="row" data-value=(standing.project.full_name()) {
                 (standing.project.organization_name) "/" (standing.project.name)
                 small { (standing.project.id.as_str()) " " (standing.reason) }
-                @if let Some(problem) = &standing.problem { p .problem { (problem) } }
+                @if let Some(problem) = &standing.problem { p .problem { (problem.text) } }
             }
             td data-value=[age.map(|age| age.num_seconds())] { @match age { Some(age) => (span(age)), None => (dash) } }
             td data-value=[standing.next_rotation_at.map(|next| next.timestamp())] {

@@ -9,8 +9,8 @@ use crate::support::rig::Rig;
 const HOLDING: [&str; 8] = [
     "vault.hold_lease.before:1",
     "vault.hold_lease.after:1",
-    "vault.mark.before:1",
-    "vault.mark.after:1",
+    "vault.mark_lease.before:1",
+    "vault.mark_lease.after:1",
     "vault.hold_lease.before:2",
     "vault.hold_lease.after:2",
     "vault.hold_lease.before:3",

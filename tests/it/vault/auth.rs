@@ -41,6 +41,21 @@ async fn many_requests_share_one_login() {
 }
 
 #[tokio::test]
+async fn what_keeps_the_process_logged_in_and_in_office_is_no_sign_of_life_of_a_pass() {
+    let corner = Bao::shared().await.corner_with(json!({"token_ttl": "3s"})).await;
+    let traffic = Traffic::default();
+    let store = VaultStore::new(&corner.settings().await, instance(), &traffic).unwrap();
+    store.read(&path("a")).await.unwrap();
+    let signs = traffic.signs_of_life();
+    assert_eq!(signs, 1, "the read, and not the login for it");
+    let due = store.renew_if_due().await.unwrap().unwrap();
+    sleep(due).await;
+    assert!(store.renew_if_due().await.unwrap().is_some_and(|again| !again.is_zero()), "it was renewed");
+    store.read_lease(&path("leader"), None).await.unwrap();
+    assert_eq!(traffic.signs_of_life(), signs);
+}
+
+#[tokio::test]
 async fn a_revoked_token_is_replaced_by_one_new_login() {
     let corner = Bao::shared().await.corner().await;
     let store = corner.store().await;
