@@ -137,7 +137,10 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
             tokio::select! {
                 () = daemon.signals.stop.cancelled() => {}
                 () = daemon.signals.now.notified() => wake.at_once(),
-                () = daemon.signals.reload.notified() => fresh = reload(),
+                () = daemon.signals.reload.notified() => {
+                    fresh = reload();
+                    daemon.shown.board.reloaded(fresh.is_some());
+                }
                 () = setup.engine.tenure.gained(led) => {}
                 () = clockwork.tick() => keep_alive(&setup.engine).await,
                 () = tokio::time::sleep(SILENCE) => {
@@ -225,7 +228,11 @@ impl Daemon {
                 never = &mut renewals => never,
                 never = &mut pulse => match never {},
                 // A later one that is good replaces it.
-                () = self.signals.reload.notified() => fresh = reload().or(fresh),
+                () = self.signals.reload.notified() => {
+                    let read = reload();
+                    self.shown.board.reloaded(read.is_some());
+                    fresh = read.or(fresh);
+                }
                 () = &mut overdue => {
                     tracing::warn!(event = "pass.abandoned", "the pass did not come to its end in {GRACE:?}; the next one goes on");
                     self.shown.metrics.count_unfinished(Unfinished::Abandoned);

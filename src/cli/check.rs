@@ -44,6 +44,7 @@ async fn examine(engine: &Engine, config: &Config, findings: &mut Findings) {
         Ok(survey) => {
             let look = engine.exceptionless.throttled_requests() - before;
             fleet::projects(&survey, findings);
+            servers::lease(engine, findings).await;
             rights::policy(engine, &survey, findings).await;
             budget::budget(engine, config, look, survey.plan.steps.len(), findings);
         }

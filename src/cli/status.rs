@@ -22,14 +22,18 @@ pub(super) fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> 
     let now = clock::now();
     let standings: Vec<Standing> = survey.plan.steps.iter().map(Standing::seen).collect();
     let held = survey.plan.vanished.held.as_ref().map(ToString::to_string);
-    let unread = lease.as_ref().err().map(|error| format!("the lease: {}", event::chain(error)));
-    let lease = lease.ok().flatten().map(Lease::from);
-    let problems = survey.blind.iter().cloned().chain(held).chain(unread).collect();
+    let (lease, unheld) = match lease {
+        Ok(lease) => (lease.clone().map(Lease::from), lease.and_then(|lease| lease.conflict)),
+        Err(error) => (None, Some(event::chain(&error))),
+    };
+    let exit = if unheld.is_some() { Exit::SomeFailed } else { survey::exit(&survey) };
+    let unheld = unheld.map(|why| format!("no replica can hold the lease: {why}"));
+    let problems = survey.blind.iter().cloned().chain(held).chain(unheld).collect();
     match output {
         Output::Table => print(&text(&standings, lease.as_ref(), problems, now))?,
         Output::Json => print_json(&Status::new(&standings, lease, problems, now))?,
     }
-    Ok(survey::exit(&survey))
+    Ok(exit)
 }
 
 fn text(standings: &[Standing], lease: Option<&Lease>, problems: Vec<String>, now: DateTime<Utc>) -> String {

@@ -51,7 +51,7 @@ pub(super) fn warnings(config: &Config, now: DateTime<Utc>) -> Vec<String> {
         && *lease_ttl < config.vault.timeout * 2
     {
         warnings.push(format!(
-            "ha.lease_ttl ({}) is under twice vault.timeout ({}): a Vault that is slow, and still in time for everything else, makes the lease change hands",
+            "ha.lease_ttl ({}) is under twice vault.timeout ({}): a Vault that is slow, and still in time for everything else, makes the lease change hands; make ha.lease_ttl longer, or vault.timeout shorter",
             format_duration(*lease_ttl),
             format_duration(config.vault.timeout),
         ));
@@ -61,7 +61,7 @@ pub(super) fn warnings(config: &Config, now: DateTime<Utc>) -> Vec<String> {
         policy.overrides.iter().map(|special| special.rule.overlap).fold(policy.rule.overlap, Duration::min);
     if every > overlap {
         warnings.push(format!(
-            "rotation.reconcile_every ({}) is longer than an overlap ({}): what goes wrong may stay unseen for longer than an old key lives",
+            "rotation.reconcile_every ({}) is longer than an overlap ({}): what goes wrong may stay unseen for longer than an old key lives; make reconcile_every shorter",
             format_duration(every),
             format_duration(overlap),
         ));
@@ -81,7 +81,7 @@ fn rule(name: &str, rule: &Rule, general: Option<&Rule>, now: DateTime<Utc>, war
     }
     if !(same_overlap && same_schedule) && many_alive(rule, now) {
         warnings.push(format!(
-            "{name}: more than {MANY_KEYS} keys of a project would be alive at the same time, because keys live on for {overlap} and {} comes more often than every {}",
+            "{name}: more than {MANY_KEYS} keys of a project would be alive at the same time, because keys live on for {overlap} and {} comes more often than every {}; make the overlap shorter, or the schedule rarer",
             rule.schedule,
             format_duration(rule.overlap / MANY_KEYS as u32),
         ));

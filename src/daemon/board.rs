@@ -33,6 +33,8 @@ pub(crate) struct View {
     fleet: Option<Arc<Fleet>>,
     /// Why the last pass failed, if it did.
     pub(crate) failure: Option<String>,
+    /// The configuration that was read last was refused, and the one before is in force.
+    pub(crate) refused: bool,
     /// When the next pass begins, at the latest.
     pub(crate) next_pass_at: Option<DateTime<Utc>>,
 }
@@ -55,6 +57,7 @@ impl Board {
             tolerance: tolerance(every),
             fleet: None,
             failure: None,
+            refused: false,
             next_pass_at: None,
         }))
     }
@@ -63,6 +66,11 @@ impl Board {
     pub(crate) fn reconfigure(&self, engine: &Engine, every: Duration) {
         let mut view = self.lock();
         (view.engine, view.tolerance) = (engine.clone(), tolerance(every));
+    }
+
+    /// The configuration was read anew, and found good or not.
+    pub(crate) fn reloaded(&self, good: bool) {
+        self.lock().refused = !good;
     }
 
     /// A pass saw the fleet.
@@ -104,7 +112,9 @@ impl View {
         let mut reasons = Vec::new();
         // Who stands by does its work when somebody leads.
         if let Some(lease) = self.engine.lease().filter(|lease| !lease.ours) {
-            if lease.holder.is_empty() {
+            if let Some(conflict) = lease.conflict {
+                reasons.push(format!("no replica can hold the lease: {conflict}"));
+            } else if lease.holder.is_empty() {
                 reasons.push(
                     "no replica is known to hold the lease; the log says why (lease.failed, lease.conflict)"
                         .to_owned(),

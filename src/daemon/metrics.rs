@@ -166,7 +166,10 @@ fn measured(view: &View, now: DateTime<Utc>) -> Vec<MetricFamily> {
     ready.set(f64::from(u8::from(view.unready(now).is_empty())));
     let leader = gauge("leader", "Whether this process may run passes; of several replicas one may.");
     leader.set(f64::from(u8::from(view.engine.tenure.stands())));
-    let mut families = [build.collect(), ready.collect(), leader.collect()].concat();
+    let reloaded =
+        gauge("config_last_reload_successful", "Whether the configuration that was read last is in force.");
+    reloaded.set(f64::from(u8::from(!view.refused)));
+    let mut families = [build.collect(), ready.collect(), leader.collect(), reloaded.collect()].concat();
     if let Some(budget) = view.engine.exceptionless.budget() {
         let remaining =
             gauge("budget_remaining_requests", "Requests that Exceptionless still allows in this window.");

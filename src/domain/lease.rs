@@ -129,6 +129,22 @@ pub enum LeaseState {
 }
 
 impl LeaseState {
+    /// Why the path is not ours to write, and what to do, if it is not.
+    pub fn conflict(&self) -> Option<String> {
+        match self {
+            Self::Foreign { owner: Some(Owner(instance)), .. } => Some(format!(
+                "the path holds a secret of the instance {:?}; give ha.lease_path a path of its own",
+                instance.as_str()
+            )),
+            Self::Foreign { owner: None, .. } => Some(
+                "the path holds a secret of somebody else; give ha.lease_path a path of its own, or remove that \
+                 secret with its metadata"
+                    .to_owned(),
+            ),
+            Self::Absent | Self::Deleted { .. } | Self::Written { .. } => None,
+        }
+    }
+
     /// The version for the next check-and-set.
     pub fn version(&self) -> u64 {
         match self {

@@ -16,7 +16,6 @@ use tracing::field::{Empty, display};
 use crate::domain::ids::RotationId;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::lease::Holder;
-use crate::domain::marker::Owner;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::Publication;
 use crate::plan::Step;
@@ -283,16 +282,8 @@ pub(super) fn lease_renounced(holder: &Holder, version: u64) {
     tracing::info!(event = "lease.renounced", %holder, version, "{holder} gave up the lease");
 }
 
-pub(super) fn lease_conflict(path: &SecretPath, owner: Option<&Owner>) {
-    let owner = match owner {
-        Some(Owner(instance)) => format!("of the instance {:?}", instance.as_str()),
-        None => "of somebody else".to_owned(),
-    };
-    tracing::error!(
-        event = "lease.conflict", %path,
-        "the lease path {path} holds a secret {owner}, which is not overwritten, so no pass can run here; give \
-         ha.lease_path a path of its own, or remove that secret with its metadata"
-    );
+pub(super) fn lease_conflict(path: &SecretPath, conflict: &str) {
+    tracing::error!(event = "lease.conflict", %path, "no pass can run here: {conflict}");
 }
 
 pub(super) fn lease_failed(error: &str) {

@@ -35,7 +35,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::lease::{Holder, Lease, LeaseState};
-use crate::domain::marker::Owner;
 
 pub use candidate::Candidate;
 pub use tenure::{LeaseView, Tenure};
@@ -105,7 +104,7 @@ enum Change {
     TakenOver(Holder),
     Lost(Loss),
     /// The path holds a secret that is no lease of ours.
-    Conflict(Option<Owner>),
+    Conflict(String),
 }
 
 /// How a tenure ends against our will.
@@ -224,9 +223,7 @@ impl Candidacy {
                 });
                 let mut change = None;
                 if !known {
-                    if let LeaseState::Foreign { owner, .. } = &state {
-                        change = Some(Change::Conflict(owner.clone()));
-                    }
+                    change = state.conflict().map(Change::Conflict);
                     *sight = Some(Sight { state, since: now });
                 }
                 self.next = now + self.interval();

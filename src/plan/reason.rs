@@ -116,6 +116,9 @@ impl fmt::Display for Hold {
     }
 }
 
+/// How many projects a sentence names.
+const NAMED: usize = 5;
+
 /// Why a path is not ours to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conflict {
@@ -156,9 +159,13 @@ impl fmt::Display for Conflict {
             ),
             Self::SharedPath { path, projects } => write!(
                 f,
-                "{path} would be shared by {}; use {{project_id}} in vault.path, or an [[override]] with \
-                 another path for one of them",
-                projects.join(", ")
+                "{path} would be shared by {}{}; use {{project_id}} in vault.path or in the path of the [[override]], or \
+                 give one of them a path of its own",
+                projects[..projects.len().min(NAMED)].join(", "),
+                match projects.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} others"),
+                }
             ),
             Self::NoPath(problem) => write!(f, "no path can be made for it: {problem}"),
         }

@@ -8,6 +8,7 @@ use exceptionless_emulator::Settings;
 use crate::support::patience;
 use crate::support::process::Process;
 use crate::support::rig::{PASSWORD, Rig};
+use crate::support::visitor::Visitor;
 
 /// The places of an event in the log.
 fn places(daemon: &Process, event: &str) -> Vec<usize> {
@@ -63,8 +64,11 @@ async fn a_reload_during_a_pass_is_in_force_right_after_it_and_costs_neither_the
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_is_refused_with_all_its_problems_and_starts_nothing() {
     let mut rig = Rig::sized(1).await;
+    Visitor::prepare(&mut rig);
     let daemon = rig.daemon();
+    let visitor = Visitor::of(&daemon).await;
     daemon.until("daemon.sleeping", 1).await;
+    assert_eq!(visitor.metric("config_last_reload_successful", "").await, Some(1.0));
     rig.set("rotation", "overlap", "\"soon\"")
         .set("vault", "mont", "\"secret\"")
         .set("log", "level", "\"loud\"");
@@ -75,6 +79,8 @@ async fn a_bad_file_is_refused_with_all_its_problems_and_starts_nothing() {
     for key in ["rotation.overlap", "vault.mont", "log.level"] {
         assert!(refused["problem"].as_str().unwrap().contains(key), "{refused}");
     }
+    assert_eq!(visitor.metric("config_last_reload_successful", "").await, Some(0.0));
+    assert!(visitor.text("/").await.contains("The configuration file was refused"));
     daemon.signal("USR1");
     daemon.until("daemon.sleeping", 2).await;
     assert_eq!(daemon.count("pass.finished"), 2, "one at the start, one by signal");

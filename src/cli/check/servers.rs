@@ -7,6 +7,7 @@ use chrono::{DateTime, Months, TimeDelta, Utc};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{Config, ExceptionlessAuth, SecretSource, VaultAuth};
 use crate::engine::event::chain;
+use crate::engine::lease::LeaseView;
 use crate::engine::{Engine, WIDEST_SPREAD, clock};
 use crate::vault::Identity;
 
@@ -160,5 +161,20 @@ pub(super) fn clocks(engine: &Engine, findings: &mut Findings) {
     if clocks.spread() > WIDEST_SPREAD {
         let text = "the clocks differ by more than a day, so nothing is published; set the one that is wrong";
         findings.bad(CHECK, Failure::new(Exit::SomeFailed, text));
+    }
+}
+
+/// Whether replicas can agree, where they shall.
+pub(super) async fn lease(engine: &Engine, findings: &mut Findings) {
+    const CHECK: &str = "lease";
+    match engine.read_lease().await {
+        Ok(None) => {}
+        Ok(Some(LeaseView { conflict: Some(conflict), .. })) => {
+            findings
+                .bad(CHECK, Failure::new(Exit::SomeFailed, format!("no replica can hold it: {conflict}")));
+        }
+        Ok(Some(LeaseView { holder, .. })) if holder.is_empty() => findings.fine(CHECK, "nobody holds it"),
+        Ok(Some(LeaseView { holder, .. })) => findings.fine(CHECK, format!("held by {holder}")),
+        Err(error) => findings.bad(CHECK, error),
     }
 }

@@ -84,6 +84,9 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                     @let unready = view.unready(now);
                     section aria-labelledby="health" {
                         h2 #health { "Health" }
+                        @if view.refused {
+                            p .bad { "The configuration file was refused, and a restart would fail by it: run check." }
+                        }
                         @let troubled = view.fleet().map_or(0, |fleet| fleet.problems_in_all());
                         @if unready.is_empty() && troubled == 0 {
                             p .good { "Everything works." }

@@ -263,7 +263,7 @@ impl Driver {
             Change::TakenOver(from) => event::lease_taken_over(me, version, from),
             Change::Lost(Loss::Taken(by)) => event::lease_lost(me, "taken", by.as_ref()),
             Change::Lost(Loss::Expired) => event::lease_lost(me, "expired", None),
-            Change::Conflict(owner) => event::lease_conflict(&self.ha.lease_path, owner.as_ref()),
+            Change::Conflict(conflict) => event::lease_conflict(&self.ha.lease_path, conflict),
         }
     }
 

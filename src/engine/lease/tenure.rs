@@ -26,10 +26,12 @@ pub struct LeaseView {
     pub renewed_at: Option<DateTime<Utc>>,
     /// The version of its secret.
     pub version: u64,
+    /// Why nobody can hold it, and what to do, if so.
+    pub conflict: Option<String>,
 }
 
 impl LeaseView {
-    /// Somebody's lease, read by a process that stands for none.
+    /// Somebody's lease, as it was read or written.
     pub(in crate::engine) fn of(state: &LeaseState) -> Self {
         let lease = match state {
             LeaseState::Written { lease, .. } => Some(lease),
@@ -41,6 +43,7 @@ impl LeaseView {
             ours: false,
             renewed_at: lease.and_then(|lease| lease.renewed_at),
             version: state.version(),
+            conflict: state.conflict(),
         }
     }
 }

@@ -191,7 +191,7 @@ fn a_renewal_that_fails_is_repeated_until_the_tenure_is_over() {
 fn a_secret_of_another_hand_is_reported_once_and_never_claimed() {
     let mut candidacy = candidacy();
     let foreign = LeaseState::Foreign { version: 3, owner: None };
-    assert_eq!(candidacy.saw(foreign.clone(), seconds(0)), Some(Change::Conflict(None)));
+    assert_eq!(candidacy.saw(foreign.clone(), seconds(0)), foreign.conflict().map(Change::Conflict));
     for now in [10, 100, 1000] {
         assert_eq!(candidacy.order(seconds(now)), Order::Look);
         assert_eq!(candidacy.saw(foreign.clone(), seconds(now)), None);

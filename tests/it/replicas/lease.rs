@@ -144,6 +144,11 @@ async fn a_secret_of_another_hand_at_the_lease_path_is_never_overwritten() {
         let daemon = rig.daemon();
         daemon.until("lease.conflict", 1).await;
         assert!(daemon.text().contains(whose), "{}", daemon.text());
+        for command in ["check", "status"] {
+            let ended = rig.run(&[command]).await;
+            assert_eq!(ended.code, 1, "{ended:?}");
+            assert!(ended.stdout.contains("give ha.lease_path a path of its own"), "{ended:?}");
+        }
         daemon.signal("USR1");
         // A command needs no lease.
         rig.rotate().await;

@@ -18,10 +18,10 @@ async fn a_missing_right_is_named_with_the_line_that_grants_it() {
         format!("path \"{}/{path}elsewhere/a\" {{ capabilities = [{right}] }}", corner.mount)
     };
     for (error, line) in [
-        (store.read(&outside).await.unwrap_err(), line("data/", r#""read""#)),
+        (store.read(&outside).await.unwrap_err(), line("data/", r#""create", "read", "update""#)),
         (
             store.publish(&outside, &ours(), &Secret::absent(), soon()).await.unwrap_err(),
-            line("data/", r#""create", "update""#),
+            line("data/", r#""create", "read", "update""#),
         ),
         (store.stamp(&outside).await.unwrap_err(), line("metadata/", r#""patch""#)),
         (store.withdraw(&outside, &Secret::absent()).await.unwrap_err(), line("delete/", r#""update""#)),
