@@ -142,7 +142,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
                     daemon.shown.board.reloaded(fresh.is_some());
                 }
                 () = setup.engine.tenure.gained(led) => {}
-                () = clockwork.tick() => keep_alive(&setup.engine).await,
+                () = clockwork.tick() => daemon.keep_alive(&setup).await,
                 () = tokio::time::sleep(SILENCE) => {
                     tracing::warn!(event = "daemon.clockwork_silent", "the scheduler gave no tick for {SILENCE:?}; going on without it");
                 }
@@ -190,6 +190,16 @@ impl Daemon {
         let board = Board::new(&setup.engine, setup.pace.reconcile_every);
         let pulse = Pulse::new(setup.engine.traffic.clone());
         Self { signals, shown: Arc::new(Shown { board, metrics: Metrics::new(), pulse }) }
+    }
+
+    /// Keeps the login alive between passes. A Vault that takes its time keeps the loop neither from stopping nor from
+    /// living.
+    async fn keep_alive(&self, setup: &Setup) {
+        tokio::select! {
+            () = keep_alive(&setup.engine) => {}
+            () = self.signals.stop.cancelled() => {}
+            never = self.shown.pulse.listen(setup.longest_silence) => match never {},
+        }
     }
 
     fn listen(&self, setup: &Setup) -> Option<DropGuard> {
@@ -242,6 +252,11 @@ impl Daemon {
         };
         let every = setup.pace.reconcile_every;
         match ended {
+            // What it did is counted; what it did not see is not taken for the fleet.
+            Ok(report) if report.interrupted => {
+                self.shown.metrics.count(&report);
+                return fresh;
+            }
             Ok(report) => {
                 if report.wants_retry() {
                     wake.after_failure(every);

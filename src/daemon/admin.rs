@@ -21,7 +21,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -48,10 +48,13 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 const RETRY: Duration = Duration::from_secs(30);
 
 /// How many may look at once. Each takes a file descriptor, and the rotation needs some too.
-const VISITORS: usize = 32;
+const VISITORS: usize = 128;
 
 /// How long one connection lives, whatever comes over it.
-const LONGEST_VISIT: Duration = Duration::from_secs(30);
+const LONGEST_VISIT: Duration = Duration::from_secs(10);
+
+/// How long somebody may be connected and not say what they want: less than what probes wait for a place.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 
 /// What is shown.
 pub(super) struct Shown {
@@ -103,7 +106,9 @@ async fn receive(listener: &TcpListener, router: &Router) -> Infallible {
         };
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let mut server = http1::Builder::new();
+            server.timer(TokioTimer::new()).header_read_timeout(LONGEST_SILENCE).keep_alive(false);
+            let served = server.serve_connection(TokioIo::new(stream), service);
             // A visitor who leaves early, or speaks no HTTP, is no concern of ours.
             let _ = tokio::time::timeout(LONGEST_VISIT, served).await;
             drop(place);

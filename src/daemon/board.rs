@@ -155,7 +155,16 @@ impl View {
 impl Fleet {
     fn of(report: PassReport, before: Option<&Self>, now: DateTime<Utc>) -> Self {
         let problems = report.fleet_problems();
-        let standings: Vec<Standing> = report.projects.into_iter().map(|project| project.standing).collect();
+        let mut standings: Vec<Standing> =
+            report.projects.into_iter().map(|project| project.standing).collect();
+        // What cannot be seen now stands as it last did, and becomes overdue like that.
+        for standing in standings.iter_mut().filter(|standing| standing.unseen) {
+            let id = &standing.project.id;
+            match before.and_then(|fleet| fleet.standings.iter().find(|known| known.project.id == *id)) {
+                Some(known) => (standing.rotated_at, standing.due_at) = (known.rotated_at, known.due_at),
+                None => standing.wanting = true,
+            }
+        }
         let wanting = standings
             .iter()
             .filter(|standing| standing.wanting)

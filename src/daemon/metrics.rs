@@ -41,7 +41,7 @@ pub(crate) struct Metrics {
 pub(crate) enum Unfinished {
     /// It could not begin, or could not see enough.
     Failed,
-    /// It did not come to its end in time after the order to stop.
+    /// It was told to stop, or lost the lease, before its end.
     Abandoned,
 }
 
@@ -70,12 +70,18 @@ impl Metrics {
             ),
             passes: counters("passes_total", "Passes, by how they ended.", &["outcome"]),
             durations: durations(),
-            last_pass: gauge("last_pass_timestamp_seconds", "When the last pass ended, however it did."),
+            last_pass: gauge(
+                "last_pass_timestamp_seconds",
+                "When the last pass ended, however it did; before that, when the process began.",
+            ),
             last_success: gauge(
                 "last_success_timestamp_seconds",
-                "When the last pass ended in which nothing failed.",
+                "When the last pass ended in which nothing failed; before that, when the process began.",
             ),
         };
+        for time in [&metrics.last_pass, &metrics.last_success] {
+            time.set(seconds(clock::now()));
+        }
         for outcome in ["clean", "problems", "failed", "abandoned"] {
             metrics.passes.with_label_values(&[outcome]);
         }
@@ -98,6 +104,9 @@ impl Metrics {
         }
         self.retired.inc_by(report.retired.len() as u64);
         self.durations.observe(report.duration.as_secs_f64());
+        if report.interrupted {
+            return self.count_unfinished(Unfinished::Abandoned);
+        }
         self.end(if report.is_clean() { "clean" } else { "problems" });
         if !report.wants_retry() {
             self.last_success.set(seconds(clock::now()));
@@ -146,15 +155,19 @@ impl Metrics {
             last_pass,
             last_success,
         } = self;
-        let collectors: [&dyn Collector; 8] =
-            [rotations, failures, adopted, enrolled, retired, superseded, passes, durations];
-        // A time that never was is no time in 1970.
-        let times = [last_pass, last_success].into_iter().filter(|time| time.get() > 0.0);
-        collectors
-            .into_iter()
-            .flat_map(Collector::collect)
-            .chain(times.flat_map(Collector::collect))
-            .collect()
+        let collectors: [&dyn Collector; 10] = [
+            rotations,
+            failures,
+            adopted,
+            enrolled,
+            retired,
+            superseded,
+            passes,
+            durations,
+            last_pass,
+            last_success,
+        ];
+        collectors.into_iter().flat_map(Collector::collect).collect()
     }
 }
 

@@ -210,7 +210,9 @@ impl Candidacy {
                     None
                 } else {
                     let loss = Loss::Taken(holder.cloned());
-                    self.watch(Some(Sight { state, since: now }), now);
+                    // A conflict is found by the next look, and told then.
+                    let sight = state.conflict().is_none().then_some(Sight { state, since: now });
+                    self.watch(sight, now);
                     Some(Change::Lost(loss))
                 }
             }

@@ -50,6 +50,8 @@ pub struct Standing {
     pub problem: Option<Problem>,
     /// It needs a key that it has not got.
     pub wanting: bool,
+    /// Its secret or its keys could not be read.
+    pub unseen: bool,
 }
 
 /// What is wrong with a project.
@@ -86,6 +88,7 @@ impl Standing {
             reason: step.decision.reason(),
             problem,
             wanting: matches!(step.decision, Decision::Rotate(_) | Decision::Adopt(..)),
+            unseen: matches!(step.decision, Decision::Hold(Hold::Unseen(_))),
         }
     }
 

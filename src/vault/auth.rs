@@ -53,8 +53,10 @@ struct Lease {
     /// How long a login, or a renewal, is good for at first.
     full: Duration,
     renewable: bool,
-    /// `None` for a token that does not end, such as a root token.
+    /// `None` for a token that does not end, such as a root token, or that is used until its end.
     term: Option<Term>,
+    /// When it ends, whether or not something can be done about it.
+    ends: Option<Instant>,
 }
 
 struct Term {
@@ -118,7 +120,7 @@ impl Session {
     /// When the token ends, unless it never does or is being replaced at this moment.
     pub(super) fn ends(&self) -> Option<Instant> {
         let state = self.state.try_lock().ok()?;
-        state.lease.as_ref().and_then(|lease| lease.term.as_ref()).map(|term| term.ends)
+        state.lease.as_ref().and_then(|lease| lease.ends)
     }
 
     /// Called when Vault refuses `refused`. A dead token is replaced and its successor returned; `None`
@@ -261,7 +263,8 @@ impl Lease {
             ends: now + duration,
             renew_at: now + (duration * 2 / 3).max(SHORTEST_PAUSE.min(duration)),
         });
-        Self { token, full: duration, renewable, term }
+        let ends = term.as_ref().map(|term| term.ends);
+        Self { token, full: duration, renewable, term, ends }
     }
 
     /// What a login brought.

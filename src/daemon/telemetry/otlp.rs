@@ -22,6 +22,9 @@ use tracing_subscriber::filter::Targets;
 use super::{IDENTIFIER, Lines};
 use crate::tls;
 
+/// In our own words: the exporter's quote the endpoint, in which a password may stand.
+const UNUSABLE: &str = "the endpoint is no URL that can be used";
+
 /// Each of them names an endpoint; without one, nothing is exported.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
@@ -35,7 +38,7 @@ pub(super) fn layer() -> Option<Result<Lines, String>> {
     is_wanted().then(|| {
         // The client of the exporter finds its cryptography as ours do.
         tls::install_provider();
-        let exporter = Otlp::builder().with_http().build().map_err(|error| error.to_string())?;
+        let exporter = Otlp::builder().with_http().build().map_err(|_| UNUSABLE.to_owned())?;
         let exporter = Told { exporter, is_away: AtomicBool::new(false) };
         let provider =
             SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build();

@@ -251,6 +251,7 @@ impl Driver {
             office.term = self.candidacy.term().map(|term| (term.number, term.until));
             if let Some(state) = state {
                 office.lease = Some(LeaseView::of(state));
+                office.worth_until = clock::since_start() + 2 * self.ha.lease_ttl;
             }
         });
     }

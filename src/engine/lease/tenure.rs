@@ -55,6 +55,8 @@ pub(super) struct Office {
     pub(super) term: Option<(u64, Moment)>,
     /// The lease as it was last seen or written.
     pub(super) lease: Option<LeaseView>,
+    /// Until when that is worth telling: who has not been asked about for long may be gone.
+    pub(super) worth_until: Moment,
 }
 
 impl Office {
@@ -123,7 +125,8 @@ impl Tenure {
     /// Who holds the lease; `None` where there is no lease.
     pub(in crate::engine) fn view(&self) -> Option<LeaseView> {
         let office = self.0.as_ref()?.borrow();
-        let lease = office.lease.clone().unwrap_or_else(|| LeaseView::of(&LeaseState::Absent));
+        let known = office.lease.clone().filter(|_| clock::since_start() < office.worth_until);
+        let lease = known.unwrap_or_else(|| LeaseView::of(&LeaseState::Absent));
         Some(LeaseView { ours: office.standing().is_some(), ..lease })
     }
 }

@@ -48,6 +48,7 @@ fn one(outcome: Outcome) -> ProjectReport {
         reason: decision.reason(),
         problem: None,
         wanting: false,
+        unseen: false,
     };
     ProjectReport { standing, decision, outcome, unstamped: None }
 }
