@@ -1,6 +1,6 @@
 //! What the daemon last saw and did, for whoever asks: the probes, the metrics, the status page.
 //!
-//! The loop writes it and nobody else does. It holds no key. Whoever asks is answered from here, so that no number of
+//! The loop writes it and nobody else does. It shows no key. Whoever asks is answered from here, so that no number of
 //! watchers costs either server a request.
 
 use std::collections::HashMap;
@@ -157,11 +157,18 @@ impl Fleet {
         let problems = report.fleet_problems();
         let mut standings: Vec<Standing> =
             report.projects.into_iter().map(|project| project.standing).collect();
+        let known: HashMap<&ProjectId, &Standing> = before
+            .into_iter()
+            .flat_map(|fleet| &fleet.standings)
+            .map(|known| (&known.project.id, known))
+            .collect();
         // What cannot be seen now stands as it last did, and becomes overdue like that.
         for standing in standings.iter_mut().filter(|standing| standing.unseen) {
-            let id = &standing.project.id;
-            match before.and_then(|fleet| fleet.standings.iter().find(|known| known.project.id == *id)) {
-                Some(known) => (standing.rotated_at, standing.due_at) = (known.rotated_at, known.due_at),
+            match known.get(&standing.project.id) {
+                Some(known) => {
+                    (standing.rotated_at, standing.due_at) = (known.rotated_at, known.due_at);
+                    standing.wanting = known.wanting;
+                }
                 None => standing.wanting = true,
             }
         }
@@ -201,4 +208,68 @@ impl Fleet {
 
 fn tolerance(every: Duration) -> TimeDelta {
     TimeDelta::from_std(every.saturating_mul(2)).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::OrganizationId;
+    use crate::domain::project::Project;
+    use crate::engine::report::{Outcome, ProjectReport};
+    use crate::plan::Decision;
+    use crate::plan::reason::Hold;
+
+    fn pass(due_at: Option<DateTime<Utc>>, unseen: bool) -> PassReport {
+        let hold = if unseen { Hold::Unseen("denied".to_owned()) } else { Hold::UpToDate };
+        let decision = Decision::Hold(hold);
+        let standing = Standing {
+            project: Arc::new(Project {
+                id: ProjectId::parse("p1").expect("an id"),
+                name: "Checkout".to_owned(),
+                organization_id: OrganizationId::parse("o1").expect("an id"),
+                organization_name: "Acme".into(),
+            }),
+            path: None,
+            key: None,
+            version: None,
+            rotated_at: None,
+            next_rotation_at: None,
+            due_at,
+            overlap: Duration::ZERO,
+            waiting: Vec::new(),
+            decision: decision.label(),
+            reason: decision.reason(),
+            problem: None,
+            wanting: false,
+            unseen,
+        };
+        let project = ProjectReport { standing, decision, outcome: Outcome::Held, unstamped: None };
+        PassReport { projects: vec![project], ..PassReport::default() }
+    }
+
+    fn overdue_after(passes: Vec<PassReport>) -> TimeDelta {
+        let hour = |hours: usize| DateTime::UNIX_EPOCH + TimeDelta::hours(hours as i64);
+        let last = passes.len();
+        let fleet = passes.into_iter().enumerate().fold(None, |before: Option<Fleet>, (hours, report)| {
+            Some(Fleet::of(report, before.as_ref(), hour(hours)))
+        });
+        let fleet = fleet.expect("a pass");
+        fleet.overdue(&fleet.standings[0], hour(last))
+    }
+
+    #[test]
+    fn a_project_that_was_never_seen_is_overdue_since_it_was_first_looked_for() {
+        let later = Some(DateTime::UNIX_EPOCH + TimeDelta::days(1));
+        let passes = (0..3).map(|_| pass(later, true)).collect();
+        assert_eq!(overdue_after(passes), TimeDelta::hours(3));
+    }
+
+    #[test]
+    fn a_project_that_is_seen_no_more_becomes_overdue_when_it_would_have() {
+        let due = Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2));
+        let later = Some(DateTime::UNIX_EPOCH + TimeDelta::days(1));
+        assert_eq!(overdue_after(vec![pass(due, false), pass(later, true)]), TimeDelta::zero());
+        let passes = vec![pass(due, false), pass(later, true), pass(later, true), pass(later, true)];
+        assert_eq!(overdue_after(passes), TimeDelta::hours(2));
+    }
 }
