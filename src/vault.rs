@@ -41,7 +41,7 @@ use transport::{Answer, Call, Transport};
 pub use attempt::{Attempt, Said};
 pub use error::{Kind, VaultError};
 pub use lease::LeaseRead;
-pub use preflight::{Health, Identity};
+pub use preflight::{Health, Identity, MAX_ASKED_AT_ONCE, grants};
 pub use secret::{OtherFields, Over, Secret};
 
 mod attempt;

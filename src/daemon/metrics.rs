@@ -247,28 +247,28 @@ fn options(name: &str, help: &str) -> Opts {
     Opts::new(format!("{PREFIX}{name}"), help)
 }
 
-#[expect(clippy::expect_used, reason = "names and labels are constants, and a test makes each")]
 fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    IntCounterVec::new(options(name, help), labels).expect("a valid name")
+    valid(IntCounterVec::new(options(name, help), labels))
 }
 
-#[expect(clippy::expect_used, reason = "names are constants, and a test makes each")]
 fn counter(name: &str, help: &str) -> IntCounter {
-    IntCounter::with_opts(options(name, help)).expect("a valid name")
+    valid(IntCounter::with_opts(options(name, help)))
 }
 
-#[expect(clippy::expect_used, reason = "names and labels are constants, and a test makes each")]
 fn gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    GaugeVec::new(options(name, help), labels).expect("a valid name")
+    valid(GaugeVec::new(options(name, help), labels))
 }
 
-#[expect(clippy::expect_used, reason = "names are constants, and a test makes each")]
 fn gauge(name: &str, help: &str) -> Gauge {
-    Gauge::with_opts(options(name, help)).expect("a valid name")
+    valid(Gauge::with_opts(options(name, help)))
 }
 
-#[expect(clippy::expect_used, reason = "names are constants, and a test makes each")]
 fn durations() -> Histogram {
     let options = HistogramOpts::from(options("pass_duration_seconds", "How long passes took."));
-    Histogram::with_opts(options.buckets(PASSES.to_vec())).expect("a valid name")
+    valid(Histogram::with_opts(options.buckets(PASSES.to_vec())))
+}
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, and a test makes each")]
+fn valid<T>(metric: prometheus::Result<T>) -> T {
+    metric.expect("a valid name")
 }

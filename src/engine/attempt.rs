@@ -159,6 +159,29 @@ impl Failure {
             Self::NotPermitted { .. } => "not_permitted",
         }
     }
+
+    /// Whether a right is missing at one of the servers.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Mint(error) => error.kind() == ExceptionlessKind::NotPermitted,
+            Self::Publish(error) => error.kind() == VaultKind::NotPermitted,
+            Self::NotPermitted { .. } => true,
+            Self::MintLost(_)
+            | Self::MintUnanswered(_)
+            | Self::WrongBinding
+            | Self::WrongBindingLeft(_)
+            | Self::NotOurs
+            | Self::Unverified(_)
+            | Self::VerifyLost(_)
+            | Self::ProjectGone
+            | Self::TooSlow(_)
+            | Self::NotLeader
+            | Self::Clocks
+            | Self::Overtaken
+            | Self::PublishLost(_)
+            | Self::Panicked => false,
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -401,29 +424,4 @@ struct Minted {
     rotation: RotationId,
     /// When, by the server's clock, if it was minted by this attempt.
     created: Option<DateTime<Utc>>,
-}
-
-impl Failure {
-    /// Whether a right is missing at one of the servers.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Mint(error) => error.kind() == ExceptionlessKind::NotPermitted,
-            Self::Publish(error) => error.kind() == VaultKind::NotPermitted,
-            Self::NotPermitted { .. } => true,
-            Self::MintLost(_)
-            | Self::MintUnanswered(_)
-            | Self::WrongBinding
-            | Self::WrongBindingLeft(_)
-            | Self::NotOurs
-            | Self::Unverified(_)
-            | Self::VerifyLost(_)
-            | Self::ProjectGone
-            | Self::TooSlow(_)
-            | Self::NotLeader
-            | Self::Clocks
-            | Self::Overtaken
-            | Self::PublishLost(_)
-            | Self::Panicked => false,
-        }
-    }
 }

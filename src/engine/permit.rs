@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::plan::Step;
+use crate::vault::{MAX_ASKED_AT_ONCE, grants};
 
 use super::Engine;
 use super::report::Failure;
-
-/// How many paths one question holds.
-const PATHS_A_QUESTION: usize = 200;
 
 /// The paths that the plan wants to write and the policy does not let us. Where Vault will not tell, we
 /// find out by trying.
@@ -30,11 +28,11 @@ pub(super) async fn missing(engine: &Engine, steps: &[Step]) -> HashMap<SecretPa
         .collect();
     let mut missing = HashMap::new();
     let paths: Vec<String> = places.keys().cloned().collect();
-    for question in paths.chunks(PATHS_A_QUESTION) {
+    for question in paths.chunks(MAX_ASKED_AT_ONCE) {
         let Ok(answer) = engine.vault.capabilities(question).await else { continue };
         for (path, granted) in answer {
             let Some((place, needed)) = places.get(&path) else { continue };
-            if !granted.iter().any(|capability| capability == needed || capability == "root") {
+            if !grants(&granted, needed) {
                 missing.insert((*place).clone(), Failure::NotPermitted { path, missing: needed });
             }
         }

@@ -81,6 +81,14 @@ struct AskCapabilities {
     paths: Vec<String>,
 }
 
+/// How many paths one question about rights holds.
+pub const MAX_ASKED_AT_ONCE: usize = 200;
+
+/// Whether what is held at a path includes this capability.
+pub fn grants(held: &[String], capability: &str) -> bool {
+    held.iter().any(|held| held == capability || held == "root")
+}
+
 impl VaultStore {
     /// Logs in and checks that the mount is a KV version 2. Without it a KV version 1 looks like an empty
     /// version 2.
@@ -128,7 +136,8 @@ impl VaultStore {
         Ok(Health { version: Said::in_one_line(&health.version), ..health })
     }
 
-    /// What the token may do at each of these API paths, such as `secret/data/exceptionless/42`.
+    /// What the token may do at each of these API paths, such as `secret/data/exceptionless/42`: at most
+    /// [`MAX_ASKED_AT_ONCE`] of them.
     pub async fn capabilities(&self, paths: &[String]) -> Result<BTreeMap<String, Vec<String>>, VaultError> {
         let attempt = Attempt::new(Operation::AskCapabilities, "sys/capabilities-self".to_owned());
         let call = self.transport().prepare(attempt, &AskCapabilities { paths: paths.to_vec() })?;

@@ -11,12 +11,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::Settings;
 
 use crate::support::audit::{Audit, audit};
 use crate::support::cluster::Cluster;
 use crate::support::process::Process;
-use crate::support::rig::Rig;
 use crate::support::{patience, proof};
 
 /// Longer than the caution of the rotator (two seconds for Vault, one for the servers' clocks), which would hide from the
@@ -55,18 +53,8 @@ struct Finding {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_lost_in_mid_pass_stops_no_rotation_and_costs_no_key() {
     let mut cluster = Cluster::start().await;
-    let settings = Settings {
-        latency: Duration::from_millis(20),
-        organizations: 1,
-        projects: 4,
-        rate_limit: 0,
-        ..Settings::default()
-    };
-    let mut rig = Rig::on(cluster.root, settings).await;
-    rig.corner.keep_versions().await;
-    rig.set("vault", "address", &format!("\"{}\"", cluster.address())).set("vault", "timeout", "\"2s\"");
-    rig.set("rotation", "schedule", "\"*/2 * * * * *\"");
-    rig.set_overlap(OVERLAP).set("rotation", "reconcile_every", "\"1s\"").set("log", "level", "\"info\"");
+    let mut rig = cluster.rig(Duration::from_millis(20)).await;
+    rig.set("rotation", "schedule", "\"*/2 * * * * *\"").set_overlap(OVERLAP);
     let mut daemon = rig.daemon();
     let (projects, persons) = (rig.projects(), rig.peoples_keys());
     all_published(&daemon, &projects, DateTime::UNIX_EPOCH).await;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use exceptionless_emulator::{Fault, Kind, Relay, Settings};
+use exceptionless_emulator::{Fault, Kind, Relay};
 use serde_json::Value;
 
 use crate::support::audit::{Audit, audit, versions};
@@ -129,18 +129,9 @@ struct Story<'a> {
 
 impl<'a> Story<'a> {
     async fn live(cluster: &'a Cluster, count: usize) -> Finding {
-        let settings = Settings {
-            latency: Duration::from_millis(100),
-            organizations: 1,
-            projects: 4,
-            rate_limit: 0,
-            ..Settings::default()
-        };
-        let mut rig = Rig::on(cluster.root, settings).await;
-        rig.corner.keep_versions().await;
-        rig.set("vault", "timeout", "\"2s\"").set("log", "level", "\"info\"");
+        let mut rig = cluster.rig(Duration::from_millis(100)).await;
         rig.set("rotation", "schedule", &format!("\"*/{} * * * * *\"", EVERY.num_seconds()));
-        rig.set_overlap(OVERLAP).set("rotation", "reconcile_every", "\"1s\"");
+        rig.set_overlap(OVERLAP);
         rig.set("ha", "enabled", "true").set("ha", "lease_ttl", &format!("\"{}s\"", TTL.num_seconds()));
         let mut replicas = Vec::new();
         for number in 0..count {

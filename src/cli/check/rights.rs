@@ -9,14 +9,11 @@ use crate::engine::event::chain;
 use crate::engine::{Engine, Survey};
 use crate::plan::reason::Hold;
 use crate::plan::{Decision, Step};
-use crate::vault::VaultError;
+use crate::vault::{MAX_ASKED_AT_ONCE, VaultError, grants};
 
 use super::Findings;
 
 const CHECK: &str = "vault policy";
-
-/// How many paths one question holds.
-const PATHS_A_QUESTION: usize = 200;
 
 /// Where a login is kept alive. Every token may do it, unless it is without the policy `default`.
 const RENEWAL: &str = "auth/token/renew-self";
@@ -41,8 +38,7 @@ pub(super) async fn policy(engine: &Engine, survey: &Survey, findings: &mut Find
     };
     let lacking = |path: &str, needed: &[&'static str]| {
         let held = granted.get(path).map(Vec::as_slice).unwrap_or_default();
-        let has = |capability: &&str| held.iter().any(|held| held == capability || held == "root");
-        needed.iter().copied().filter(|capability| !has(capability)).collect::<Vec<_>>()
+        needed.iter().copied().filter(|capability| !grants(held, capability)).collect::<Vec<_>>()
     };
     let mut gaps: BTreeMap<(&str, Vec<&str>), Vec<&str>> = BTreeMap::new();
     for (path, need) in &needs {
@@ -111,7 +107,7 @@ fn writable(step: &Step) -> Option<&SecretPath> {
 
 async fn ask(engine: &Engine, paths: &[String]) -> Result<BTreeMap<String, Vec<String>>, VaultError> {
     let mut granted = BTreeMap::new();
-    for question in paths.chunks(PATHS_A_QUESTION) {
+    for question in paths.chunks(MAX_ASKED_AT_ONCE) {
         granted.extend(engine.vault.capabilities(question).await?);
     }
     Ok(granted)

@@ -12,7 +12,9 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use exceptionless_emulator::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,6 +22,7 @@ use tempfile::TempDir;
 use super::bao::{Bao, ask, binary};
 use super::guard::Guard;
 use super::patience;
+use super::rig::Rig;
 use balancer::{Balancer, Choice};
 use network::Network;
 
@@ -98,6 +101,17 @@ impl Cluster {
             cluster.is_whole().await;
         }
         cluster
+    }
+
+    /// A rotator's whole arrangement with four projects, which looks soon for what befalls the cluster.
+    pub async fn rig(&self, latency: Duration) -> Rig {
+        let (organizations, projects, rate_limit) = (1, 4, 0);
+        let settings = Settings { latency, organizations, projects, rate_limit, ..Settings::default() };
+        let mut rig = Rig::on(self.root, settings).await;
+        rig.corner.keep_versions().await;
+        rig.set("vault", "address", &format!("\"{}\"", self.address())).set("vault", "timeout", "\"2s\"");
+        rig.set("rotation", "reconcile_every", "\"1s\"").set("log", "level", "\"info\"");
+        rig
     }
 
     /// The address for clients: each connection goes to the next node that accepts it, leader or not.
