@@ -41,7 +41,6 @@
 //! it was just read: it publishes another key than this one, which this pass has seen alive; it lists this one as
 //! retiring; and the overlap has passed since, judged by the earliest of three clocks, where `since` was dated by
 //! the latest. A crash or a lost race leaves one of these untrue, and then the key lives on until a later pass.
-//! The lease of replicas takes no part in this: it saves work, and two that both believe to lead are as safe as one.
 //! (In the emergency that a person asks for, the overlap and the list are waived. A key that the server bound to
 //! something else than asked for never comes so far: nobody may adopt it, and its attempt revokes it at once.)
 //!
