@@ -32,16 +32,19 @@ mod bounds;
 mod daemon;
 mod effective;
 mod error;
+mod exceptionless;
 mod projects;
 mod reader;
 mod restart;
 mod secret_source;
 mod secrets;
-mod servers;
+mod server;
 mod sources;
 mod syntax;
 mod unwise;
 mod value;
+mod vault;
+mod vault_auth;
 
 /// A configuration that was found good.
 #[derive(Debug, Clone)]
@@ -95,8 +98,8 @@ impl Config {
     ) -> Result<Loaded, ConfigError> {
         let mut report = reader::Report::default();
         let sources = sources::Sources::gather(file, environment, &mut report.problems);
-        let exceptionless = servers::exceptionless(&sources, &mut report);
-        let (vault, paths) = servers::vault(&sources, &mut report);
+        let exceptionless = exceptionless::section(&sources, &mut report);
+        let (vault, paths) = vault::section(&sources, &mut report);
         let selection = projects::selection(&sources, &mut report);
         let template = paths.as_ref().map(|paths| paths.template.clone());
         let rotation = projects::rotation(&sources, &mut report, template, now);

@@ -1,0 +1,139 @@
+//! `[vault]`: how to reach the server, and what stands where in it.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::effective::quoted;
+use super::error::Complaint;
+use super::reader::{Report, Section};
+use super::server::server_url;
+use super::sources::{Layer, Sources};
+use super::value::Given;
+use super::{Vault, Write, vault_auth};
+use crate::domain::path::{PathTemplate, SecretPath};
+
+/// What `[vault]` says of the policy.
+pub(super) struct Paths {
+    pub(super) template: PathTemplate,
+    pub(super) adopt: bool,
+}
+
+pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>, Option<Paths>) {
+    let mut section = Section::open(sources, "vault");
+    section.holds(&["auth"]);
+    let address = section.required("address", "\"https://vault.example.com:8200\"", vault_address);
+    let namespace = section.required("namespace", "\"\"", |given| match given.text()?.trim_matches('/') {
+        "" => Ok(None),
+        text => mount_like(text).map(Some),
+    });
+    let mount =
+        section.required("mount", "\"secret\"", |given| mount_like(given.filled()?.trim_matches('/')));
+    let template = section.required("path", "\"exceptionless/{project_id}\"", |given| {
+        PathTemplate::parse(given.text()?).map_err(|error| Complaint::of(&error))
+    });
+    let merges =
+        section.required("write", "\"replace\"", |given| given.word(&[("replace", false), ("merge", true)]));
+    let prefix = section.required("field_prefix", "\"\"", |given| field_prefix(given.text()?));
+    let write = merges.zip(prefix).and_then(|(merges, prefix)| write(&mut section, merges, prefix));
+    let adopt = section.required("adopt_paths", "false", Given::switch);
+    let ca_file = section.required("ca_file", "\"\"", |given| ca_file(given, sources));
+    let timeout = section.required("timeout", "\"15s\"", Given::positive);
+    section.finish(report);
+
+    let auth = vault_auth::section(sources, report);
+    let paths = template.zip(adopt).map(|(template, adopt)| Paths { template, adopt });
+    let build = || {
+        Some(Vault {
+            address: address?,
+            namespace: namespace?,
+            mount: mount?,
+            write: write?,
+            ca_file: ca_file?,
+            timeout: timeout?,
+            auth: auth?,
+        })
+    };
+    (build(), paths)
+}
+
+fn write(section: &mut Section<'_>, merges: bool, prefix: String) -> Option<Write> {
+    match (merges, prefix.is_empty()) {
+        (false, true) => Some(Write::Replace),
+        (true, false) => Some(Write::Merge { prefix }),
+        (true, true) => {
+            let complaint = Complaint::new(
+                "is empty, and write = \"merge\" needs it",
+                "write what the rotator's fields shall begin with, such as \"exceptionless_\"",
+            );
+            section.complain_of_pair("field_prefix", complaint);
+            None
+        }
+        (false, false) => {
+            let complaint = Complaint::new(
+                "has no use with write = \"replace\"",
+                "remove it, or write write = \"merge\"",
+            );
+            section.complain_of_pair("field_prefix", complaint);
+            None
+        }
+    }
+}
+
+fn vault_address(given: &mut Given<'_>) -> Result<Url, Complaint> {
+    let url = server_url(given.filled()?)?;
+    if url.path() != "/" {
+        return Err(Complaint::new(
+            "has a path, which the Vault client cannot use",
+            "write scheme, host and port only, such as https://vault.example.com:8200",
+        ));
+    }
+    Ok(url)
+}
+
+/// A mount, or a namespace.
+pub(super) fn mount_like(text: &str) -> Result<String, Complaint> {
+    match SecretPath::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Complaint::new(
+            "has an empty, '.' or '..' segment, or a control character",
+            "write names with single slashes between them, such as \"secret\" or \"team/secret\"",
+        )),
+    }
+}
+
+fn field_prefix(text: &str) -> Result<String, Complaint> {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+        Ok(text.to_owned())
+    } else {
+        Err(Complaint::new(
+            "has other characters than letters, digits, '.', '_' and '-'",
+            "write it with those only",
+        ))
+    }
+}
+
+fn ca_file(given: &mut Given<'_>, sources: &Sources) -> Result<Option<PathBuf>, Complaint> {
+    let name = given.text()?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    // The vault CLI reads VAULT_CACERT from where it is called.
+    let path = match given.layer {
+        Layer::VaultVariable => PathBuf::from(name),
+        Layer::Default | Layer::File | Layer::Variable => sources.secrets.beside_file(name),
+    };
+    let remedy = "write the name of a PEM file that this user may read";
+    match std::fs::read(&path) {
+        Err(error) => {
+            Err(Complaint::new(format!("the file {} cannot be read: {error}", path.display()), remedy))
+        }
+        Ok(bytes) if !String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----") => {
+            Err(Complaint::new(format!("the file {} holds no PEM certificate", path.display()), remedy))
+        }
+        Ok(_) => {
+            given.shown = quoted(&path.display().to_string());
+            Ok(Some(path))
+        }
+    }
+}
