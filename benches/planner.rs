@@ -67,7 +67,7 @@ fn world(policy: &Policy, now: DateTime<Utc>, rotated_at: DateTime<Utc>) -> Worl
         organization_id: organization.clone(),
         organization_name: Arc::from("Acme"),
     };
-    let targets = targets(policy, (0..PROJECTS).map(project).collect());
+    let targets = targets(policy, (0..PROJECTS).map(project));
     let projects = targets.into_iter().enumerate().map(|(number, target)| {
         let key = |kind: &str, created| {
             let key = ApiKey::parse(&format!("{kind}{number:036}")).unwrap();

@@ -36,6 +36,7 @@ use crate::domain::clocks::Clocks;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
+use crate::plan::selection::LeftOut;
 use crate::plan::{self, Asked, Plan, Step};
 use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
@@ -87,14 +88,37 @@ pub enum PassError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// There is nothing to do.
-    #[error("{}", nothing_selected(.user, *.existing, .unmatched.as_deref()))]
-    NothingSelected {
+    #[error(
+        "the Exceptionless user {user} sees no project; make it a member of each organization whose projects it shall \
+         rotate"
+    )]
+    NoProject {
         /// The Exceptionless user's e-mail address.
         user: String,
+    },
+    /// The configuration leaves nothing to do.
+    #[error(
+        "projects.include and projects.exclude leave none of the {existing} projects; patterns match an id, a name, or \
+         \"organization/name\""
+    )]
+    NoneSelected {
         /// How many projects the user sees.
         existing: usize,
-        /// What the command line asked for, if that, and not the configuration, left none.
-        unmatched: Option<String>,
+    },
+    /// What the command line asked for does not exist.
+    #[error(
+        "no selected project matches {patterns}; `exceptionless-rotator status` lists them all, and a pattern matches an \
+         id, a name, or \"organization/name\""
+    )]
+    NoneMatches {
+        /// What was asked for.
+        patterns: String,
+    },
+    /// What the command line asked for exists, and the configuration leaves it out.
+    #[error("{}; change [projects], or ask for another", .projects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    LeftOut {
+        /// The projects.
+        projects: Vec<LeftOut>,
     },
     /// A mistake in this program. What it did until then is found again by the next pass, as after a crash.
     #[error(
@@ -105,23 +129,6 @@ pub enum PassError {
     /// Too many secrets in a row could not be read.
     #[error("Vault stopped answering while the secrets were read; nothing was changed")]
     VaultLost(#[source] VaultError),
-}
-
-fn nothing_selected(user: &str, existing: usize, unmatched: Option<&str>) -> String {
-    match (existing, unmatched) {
-        (0, _) => format!(
-            "the Exceptionless user {user} sees no project; make it a member of each organization whose \
-             projects it shall rotate"
-        ),
-        (_, Some(patterns)) => format!(
-            "no selected project matches {patterns}; `exceptionless-rotator status` lists them all, and a \
-             pattern matches an id, a name, or \"organization/name\""
-        ),
-        (_, None) => format!(
-            "projects.include and projects.exclude leave none of the {existing} projects; \
-             patterns match an id, a name, or \"organization/name\""
-        ),
-    }
 }
 
 impl Engine {

@@ -32,6 +32,7 @@ pub mod occurrences;
 pub mod publication;
 pub mod reason;
 pub mod retire;
+pub mod selection;
 pub mod target;
 pub mod vanished;
 pub mod world;

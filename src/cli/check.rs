@@ -43,7 +43,7 @@ async fn examine(engine: &Engine, config: &Config, findings: &mut Findings) {
     match engine.survey(&Request::default()).await {
         Ok(survey) => {
             let look = engine.exceptionless.throttled_requests() - before;
-            fleet::projects(&survey, findings);
+            fleet::projects(&engine.policy, &survey, findings);
             servers::lease(engine, findings).await;
             rights::policy(engine, &survey, findings).await;
             budget::budget(engine, config, look, survey.plan.steps.len(), findings);

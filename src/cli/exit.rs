@@ -81,8 +81,8 @@ impl From<PassError> for Failure {
             PassError::Exceptionless(cause) => of_exceptionless(cause),
             PassError::Vault(cause) | PassError::VaultLost(cause) => of_vault(cause),
             PassError::Panicked => Exit::SomeFailed,
-            PassError::NothingSelected { unmatched: Some(_), .. } => Exit::Usage,
-            PassError::NothingSelected { .. } => Exit::Configuration,
+            PassError::NoneMatches { .. } | PassError::LeftOut { .. } => Exit::Usage,
+            PassError::NoProject { .. } | PassError::NoneSelected { .. } => Exit::Configuration,
         };
         Self::of(exit, &error)
     }

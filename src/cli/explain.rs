@@ -6,21 +6,24 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
+use crate::daemon::named::Named;
 use crate::daemon::status::Row;
 use crate::daemon::times::{relative, stamp};
 use crate::domain::policy::Policy;
+use crate::domain::project::Project;
 use crate::domain::secret::Published;
 use crate::engine::standing::Standing;
-use crate::engine::{Request, clock};
+use crate::engine::{PassError, Request, clock};
 use crate::plan::retire::Waiting;
+use crate::plan::selection::{LeftOut, left_out};
 use crate::plan::world::State;
 use crate::plan::{Decision, Step};
 
 use super::exit::{Exit, Failure};
 use super::projects::patterns;
-use super::survey::{self, survey};
+use super::survey;
 use super::table::{print, print_json};
-use super::{Output, setup};
+use super::{Output, progress, setup};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -33,26 +36,55 @@ pub(super) struct Options {
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
     let request = Request { only: patterns(std::slice::from_ref(&options.project))?, ..Request::default() };
     let (engine, _) = setup::command(file, true)?;
-    let survey = survey(&engine, &request)?;
+    let (steps, left_out, exit) =
+        match setup::block_on(progress::shown(engine.progress.subscribe(), engine.survey(&request)))? {
+            Ok(survey) => {
+                let left_out = left_out(&engine.policy, &survey.existing, &request.only);
+                let exit = survey::exit(&survey);
+                (survey.plan.steps, left_out, exit)
+            }
+            // Whoever asks why a project is left out has not made a mistake.
+            Err(PassError::LeftOut { projects }) => (Vec::new(), projects, Exit::Done),
+            Err(error) => return Err(error.into()),
+        };
     let now = clock::now();
     match options.report.output {
         Output::Table => {
-            let texts: Vec<String> =
-                survey.plan.steps.iter().map(|step| story(&engine.policy, step, now)).collect();
+            let explained = steps.iter().map(|step| story(&engine.policy, step, now));
+            let texts: Vec<String> = explained.chain(left_out.iter().map(absence)).collect();
             print(&texts.join("\n"))?;
         }
         Output::Json => {
             let explained = |step| Explained::new(&engine.policy, step, now);
-            print_json(&Document { projects: survey.plan.steps.iter().map(explained).collect() })?;
+            let projects = steps.iter().map(explained).collect();
+            print_json(&Document {
+                projects,
+                not_selected: left_out.iter().map(NotSelected::from).collect(),
+            })?;
         }
     }
-    Ok(survey::exit(&survey))
+    Ok(exit)
 }
 
 /// The document that `explain --output json` prints.
 #[derive(Serialize)]
 struct Document {
     projects: Vec<Explained>,
+    not_selected: Vec<NotSelected>,
+}
+
+/// A project that the configuration leaves out.
+#[derive(Serialize)]
+struct NotSelected {
+    #[serde(flatten)]
+    named: Named,
+    explanation: String,
+}
+
+impl From<&LeftOut> for NotSelected {
+    fn from(LeftOut { project, why }: &LeftOut) -> Self {
+        Self { named: Named::new(project, None), explanation: why.clone() }
+    }
 }
 
 #[derive(Serialize)]
@@ -77,18 +109,31 @@ impl Explained {
 
 /// Which rule applies, and why.
 fn rule(policy: &Policy, step: &Step) -> String {
-    let project = &step.observed.target.project;
-    let found =
-        policy.overrides.iter().flat_map(|rule| &rule.matches).find(|pattern| pattern.matches(project));
-    match found {
-        Some(pattern) => format!("the [[override]] that matches {:?}", pattern.as_str()),
+    match policy.override_for(&step.observed.target.project) {
+        Some((index, pattern)) => {
+            format!("override[{index}], the first that matches, by {:?}", pattern.as_str())
+        }
         None => "[rotation]; no [[override]] matches".to_owned(),
     }
 }
 
+fn title(project: &Project) -> String {
+    format!("{} ({})\n", project.full_name(), project.id)
+}
+
+fn lines<'a>(lines: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    lines.into_iter().map(|(word, text)| format!("  {word:<10} {text}\n")).collect()
+}
+
+/// What is said of a project that the configuration leaves out.
+fn absence(LeftOut { project, why }: &LeftOut) -> String {
+    title(project) + &lines([("selected", format!("no: {why}"))])
+}
+
 fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     let target = &step.observed.target;
-    let mut lines = vec![
+    let mut story = vec![
+        ("selected", format!("yes: {}", policy.selection.judge(&target.project))),
         (
             "rule",
             format!(
@@ -110,7 +155,7 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
         ),
     ];
     for path in &step.moved {
-        lines.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
+        story.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
     }
     for Waiting { key, since, deadline, pinned } in &step.waiting {
         let (since, end, soon) = (stamp(*since), stamp(*deadline), relative(*deadline, now));
@@ -119,15 +164,14 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
             false => format!("revoked after {end}, {soon}"),
         };
         let text = format!("key {key} counts as old since {since}; {fate}");
-        lines.push(("retiring", text));
+        story.push(("retiring", text));
     }
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
-    lines.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
+    story.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
     if let Some(next) = step.next_rotation_at {
-        lines.push(("next", format!("due by the schedule at {}, {}", stamp(next), relative(next, now))));
+        story.push(("next", format!("due by the schedule at {}, {}", stamp(next), relative(next, now))));
     }
-    let name = format!("{} ({})\n", target.project.full_name(), target.project.id);
-    name + &lines.into_iter().map(|(word, text)| format!("  {word:<10} {text}\n")).collect::<String>()
+    title(&target.project) + &lines(story)
 }
 
 fn published(ours: &Published, now: DateTime<Utc>) -> String {

@@ -1,6 +1,7 @@
 //! What the operator wants, project by project.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -40,9 +41,13 @@ pub struct Policy {
 impl Policy {
     /// The rule for one project.
     pub fn rule_for(&self, project: &Project) -> &Rule {
-        let matching =
-            self.overrides.iter().find(|rule| rule.matches.iter().any(|pattern| pattern.matches(project)));
-        matching.map_or(&self.rule, |found| &found.rule)
+        self.override_for(project).map_or(&self.rule, |(index, _)| &self.overrides[index].rule)
+    }
+
+    /// Which override rules a project, by its place in the list, and which of its patterns says so.
+    pub fn override_for(&self, project: &Project) -> Option<(usize, &Pattern)> {
+        let mut ruling = self.overrides.iter().enumerate();
+        ruling.find_map(|(index, special)| Some((index, first_match(&special.matches, project)?)))
     }
 
     /// The folders below which all secrets of ours lie, whatever project they are for.
@@ -103,14 +108,42 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether a project is ours to rotate.
-    pub fn selects(&self, project: &Project) -> bool {
-        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(project));
-        any(&self.include) && !any(&self.exclude)
+    /// Whether a project is ours to rotate, and by which pattern.
+    pub fn judge(&self, project: &Project) -> Verdict<'_> {
+        match (first_match(&self.include, project), first_match(&self.exclude, project)) {
+            (_, Some(pattern)) => Verdict::Excluded(pattern),
+            (Some(pattern), None) => Verdict::Included(pattern),
+            (None, None) => Verdict::NotIncluded,
+        }
     }
 }
 
-/// A glob over a project's id, its name, and `organization/name`.
+fn first_match<'a>(patterns: &'a [Pattern], project: &Project) -> Option<&'a Pattern> {
+    patterns.iter().find(|pattern| pattern.matches(project))
+}
+
+/// What the selection says of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It is rotated.
+    Included(&'a Pattern),
+    /// It is left out, whatever includes it.
+    Excluded(&'a Pattern),
+    /// Nothing includes it.
+    NotIncluded,
+}
+
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Included(pattern) => write!(f, "projects.include has {:?}", pattern.as_str()),
+            Self::Excluded(pattern) => write!(f, "projects.exclude has {:?}", pattern.as_str()),
+            Self::NotIncluded => f.write_str("no pattern of projects.include matches it"),
+        }
+    }
+}
+
+/// A glob over a project's id, its name, `organization/name`, and the same with the organization's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(glob::Pattern);
 
@@ -139,6 +172,12 @@ impl Pattern {
         self.0.matches(project.id.as_str())
             || self.0.matches(&project.name)
             || self.0.matches(&project.full_name())
+            || self.names_an_organization() && self.0.matches(&project.name_by_id())
+    }
+
+    /// So that a glob over the ids of projects, such as `64f0*`, says nothing about organizations.
+    fn names_an_organization(&self) -> bool {
+        self.as_str().contains('/')
     }
 
     /// The glob as it was written.

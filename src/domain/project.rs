@@ -22,4 +22,9 @@ impl Project {
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.organization_name, self.name)
     }
+
+    /// The same with the organization's id, which no renaming changes.
+    pub fn name_by_id(&self) -> String {
+        format!("{}/{}", self.organization_id, self.name)
+    }
 }

@@ -11,6 +11,7 @@ mod secrets;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,9 +21,11 @@ use crate::domain::ids::{Instance, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
+use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, ListedKey};
 use crate::plan::reason::Due;
+use crate::plan::selection::left_out;
 use crate::plan::target::{Target, targets};
 use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use crate::plan::{self, Plan};
@@ -46,8 +49,8 @@ pub struct Survey {
     pub others: Others,
     /// What could not be seen.
     pub blind: Vec<String>,
-    /// How many projects exist, selected or not.
-    pub projects: usize,
+    /// Every project that was listed, selected or not.
+    pub existing: Vec<Arc<Project>>,
     /// How many keys were listed.
     pub keys: u64,
 }
@@ -62,26 +65,19 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
 
     let (existing, suspended) = list_projects(engine, organizations, &mut blind).await?;
     let existing_ids: HashSet<ProjectId> = existing.iter().map(|project| project.id.clone()).collect();
-    let mut targets = targets(&engine.policy, existing);
+    let mut targets = targets(&engine.policy, existing.iter().cloned());
     let homes: HashSet<SecretPath> = targets.iter().filter_map(|target| target.place.clone().ok()).collect();
-    let selected = targets.len();
+    let selected = !targets.is_empty();
     let wanted = |target: &Target| request.only.iter().any(|pattern| pattern.matches(&target.project));
     targets.retain(|target| request.only.is_empty() || wanted(target));
-
     if targets.is_empty() && blind.is_empty() {
-        let asked: Vec<_> = request.only.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
-        return Err(PassError::NothingSelected {
-            user: user.email,
-            existing: existing_ids.len(),
-            unmatched: (selected > 0).then(|| asked.join(", ")),
-        });
+        return Err(nothing(engine, request, user.email, &existing, selected));
     }
 
     engine.progress.send_replace(Progress::reading(targets.len()));
     let (mut reads, others) = read_secrets(engine, &targets, &suspended).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_empty() && blind.is_empty();
-    let existing = whole.then(|| existing_ids.clone());
     let strays = find_strays(engine, &homes, &mut blind).await;
     let mut listed = list_keys(engine, &targets, &reads).await?;
     let keys = listed.count;
@@ -96,10 +92,31 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
         .collect()
         .await;
 
-    let strays = strays.map(|secrets| Strays { secrets, existing });
+    let strays = strays.map(|secrets| Strays { secrets, existing: whole.then_some(existing_ids) });
     let world = World { clocks: engine.clocks(), projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
-    Ok(Survey { plan, others, blind: blind.0, projects: existing_ids.len(), keys })
+    Ok(Survey { plan, others, blind: blind.0, existing, keys })
+}
+
+/// Why there is no project to look at.
+fn nothing(
+    engine: &Engine,
+    request: &Request,
+    user: String,
+    existing: &[Arc<Project>],
+    selected: bool,
+) -> PassError {
+    let projects = left_out(&engine.policy, existing, &request.only);
+    if existing.is_empty() {
+        PassError::NoProject { user }
+    } else if !projects.is_empty() {
+        PassError::LeftOut { projects }
+    } else if !selected {
+        PassError::NoneSelected { existing: existing.len() }
+    } else {
+        let patterns: Vec<_> = request.only.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
+        PassError::NoneMatches { patterns: patterns.join(", ") }
+    }
 }
 
 /// What could not be seen, each logged as it is found.

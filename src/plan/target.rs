@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::path::SecretPath;
-use crate::domain::policy::{Policy, Rule};
+use crate::domain::policy::{Policy, Rule, Verdict};
 use crate::domain::project::Project;
 
 use super::reason::Conflict;
@@ -22,17 +22,18 @@ pub struct Target {
 
 /// Selects projects and gives each its rule and its path. Two projects on one path are both in conflict:
 /// whichever wrote first would be overwritten by the other at its next rotation.
-pub fn targets(policy: &Policy, projects: Vec<Project>) -> Vec<Target> {
+pub fn targets(policy: &Policy, projects: impl IntoIterator<Item = impl Into<Arc<Project>>>) -> Vec<Target> {
     let mut rules: HashMap<*const Rule, Arc<Rule>> = HashMap::new();
     let mut targets: Vec<Target> = projects
         .into_iter()
-        .filter(|project| policy.selection.selects(project))
+        .map(Into::into)
+        .filter(|project: &Arc<Project>| matches!(policy.selection.judge(project), Verdict::Included(_)))
         .map(|project| {
             let rule = policy.rule_for(&project);
             let rule =
                 Arc::clone(rules.entry(std::ptr::from_ref(rule)).or_insert_with(|| Arc::new(rule.clone())));
             let place = rule.path.path_for(&project).map_err(|error| Conflict::NoPath(error.to_string()));
-            Target { project: Arc::new(project), rule, place }
+            Target { project, rule, place }
         })
         .collect();
 

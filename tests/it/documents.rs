@@ -103,7 +103,7 @@ async fn each_document_has_the_names_that_it_promises() {
     assert_names(&row["retiring"][0], &["key", "since", "revoked_after"]);
 
     let explain = rig.json(&["explain", "Project 1"]).await;
-    assert_names(&explain, &["projects"]);
+    assert_names(&explain, &["projects", "not_selected"]);
     let of_explain = [&STATUS[..], &["explanation", "schedule", "rule"]].concat();
     assert_names(&explain["projects"][0], &of_explain);
 

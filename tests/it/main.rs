@@ -46,6 +46,7 @@ mod replicas;
 mod rotation;
 mod scale;
 mod secrecy;
+mod selection;
 mod service;
 #[cfg(feature = "system")]
 mod soak;

@@ -1,21 +1,29 @@
 //! The projects, and whose the paths are.
 
 use crate::cli::exit::{Exit, Failure};
+use crate::domain::policy::Policy;
 use crate::engine::Survey;
 use crate::plan::Decision;
 use crate::plan::reason::Hold;
+use crate::plan::selection::idle;
 
 use super::Findings;
 
-pub(super) fn projects(survey: &Survey, findings: &mut Findings) {
+pub(super) fn projects(policy: &Policy, survey: &Survey, findings: &mut Findings) {
     let steps = &survey.plan.steps;
     findings.fine(
         "projects",
-        format!("{} of {} are selected; {} keys are listed", steps.len(), survey.projects, survey.keys),
+        format!("{} of {} are selected; {} keys are listed", steps.len(), survey.existing.len(), survey.keys),
     );
     let failed = |text: String| Failure::new(Exit::SomeFailed, text);
     for problem in &survey.blind {
         findings.bad("projects", failed(problem.clone()));
+    }
+    // Of a world that was not seen whole, nothing can be said to be missing.
+    if survey.blind.is_empty() {
+        for slip in idle(policy, &survey.existing) {
+            findings.unwise("projects", format!("{slip}; mend it or remove it"));
+        }
     }
     let mut conflicts = false;
     for step in steps {

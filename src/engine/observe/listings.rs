@@ -2,6 +2,7 @@
 //! listed is never taken for gone.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 
@@ -24,7 +25,7 @@ pub(super) async fn list_projects(
     engine: &Engine,
     organizations: Vec<Organization>,
     blind: &mut Blind,
-) -> Result<(Vec<Project>, HashSet<OrganizationId>), ExceptionlessError> {
+) -> Result<(Vec<Arc<Project>>, HashSet<OrganizationId>), ExceptionlessError> {
     let suspended =
         organizations.iter().filter(|organization| organization.is_suspended).map(|o| o.id.clone()).collect();
     let listings: Vec<_> = futures_util::stream::iter(organizations)
@@ -38,7 +39,7 @@ pub(super) async fn list_projects(
     let mut projects = Vec::new();
     for (Organization { id, name, .. }, listing) in unless_all_failed(listings)? {
         match listing {
-            Ok(listed) => projects.extend(listed),
+            Ok(listed) => projects.extend(listed.into_iter().map(Arc::new)),
             Err(error) => {
                 blind.report(format!("the projects of organization {name} ({id}): {}", event::chain(&error)));
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::*;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Override;
+use crate::plan::selection;
 
 fn path(text: &str) -> SecretPath {
     SecretPath::parse(text).unwrap()
@@ -133,6 +134,33 @@ fn what_is_not_selected_is_no_target_and_the_first_override_rules() {
     let overlaps: Vec<_> = targets.iter().map(|target| target.rule.overlap).collect();
     assert_eq!(overlaps, [2 * HOUR, 3 * HOUR, 3 * HOUR]);
     assert!(Arc::ptr_eq(&targets[1].rule, &targets[2].rule), "equal projects share one rule");
+}
+
+#[test]
+fn a_pattern_with_a_slash_may_name_the_organization_by_its_id() {
+    let project = project("p1", "Shop");
+    let id = project.organization_id.as_str();
+    let matches = |text: &str| Pattern::parse(text).unwrap().matches(&project);
+    assert!(matches(&format!("{id}/Shop")) && matches(&format!("{id}/*")));
+    assert!(!matches(&format!("{id}*")), "a glob over the ids of projects says nothing about organizations");
+}
+
+#[test]
+fn a_pattern_that_decides_nothing_is_named() {
+    let patterns =
+        |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text).unwrap()).collect::<Vec<_>>();
+    let scene = Scene::new().with(|policy| {
+        policy.selection.exclude = patterns(&["p2", "p9"]);
+        let special = |texts: &[&str]| Override { matches: patterns(texts), rule: policy.rule.clone() };
+        // The second has one project left, the third none.
+        policy.overrides = vec![special(&["p1"]), special(&["p1", "p3"]), special(&["p3"]), special(&["p8"])];
+    });
+    let existing = ["p1", "p2", "p3"].map(|id| Arc::new(project(id, "Shop")));
+    let idle = selection::idle(&scene.policy, &existing);
+    let [exclude, third, shadowed] = idle.as_slice() else { panic!("{idle:#?}") };
+    assert!(exclude.starts_with("projects.exclude has \"p9\""), "{exclude}");
+    assert!(third.starts_with("override[3].match has \"p8\""), "{third}");
+    assert!(shadowed.starts_with("override[2] rules no project: override[1]"), "{shadowed}");
 }
 
 #[test]
