@@ -5,10 +5,13 @@
 
 mod check;
 mod completions;
+mod confirm;
 mod effective;
+mod emergency;
 mod exit;
 mod explain;
 mod health;
+mod pass;
 mod plan;
 mod progress;
 mod projects;

@@ -36,7 +36,7 @@ use crate::domain::clocks::Clocks;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
-use crate::plan::selection::LeftOut;
+use crate::plan::selection::{LeftOut, Only};
 use crate::plan::{self, Asked, Plan, Step};
 use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
@@ -72,10 +72,12 @@ pub struct Engine {
 /// What a pass is asked to do.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Only projects that match one of these; empty means all.
-    pub only: Vec<crate::domain::policy::Pattern>,
+    /// Only these projects.
+    pub only: Only,
     /// What to do with them.
     pub asked: Asked,
+    /// The command by which a person asked for it.
+    pub command: &'static str,
 }
 
 /// Why a pass could not begin, or could not see enough to go on.
@@ -108,7 +110,7 @@ pub enum PassError {
     /// What the command line asked for does not exist.
     #[error(
         "no selected project matches {patterns}; `exceptionless-rotator status` lists them all, and a pattern matches an \
-         id, a name, or \"organization/name\""
+         id, a name, or \"organization/name\", and with --organization the id or the name of one"
     )]
     NoneMatches {
         /// What was asked for.
@@ -154,14 +156,37 @@ impl Engine {
     /// One pass. When `stop` is cancelled, no further project is begun, and those that are under way
     /// reach their end, which their time limits bound.
     pub async fn pass(&self, request: &Request, stop: &CancellationToken) -> Result<PassReport, PassError> {
+        let before = (self.exceptionless.throttled_requests(), self.exceptionless.refused_requests());
+        self.run(request, None, before, stop).await
+    }
+
+    /// The second half of a pass: does what a survey has found, which a person has looked at.
+    pub async fn carry_out(
+        &self,
+        request: &Request,
+        survey: Survey,
+        stop: &CancellationToken,
+    ) -> Result<PassReport, PassError> {
+        self.run(request, Some(survey), (0, 0), stop).await
+    }
+
+    async fn run(
+        &self,
+        request: &Request,
+        survey: Option<Survey>,
+        (requests_before, refused_before): (u64, u64),
+        stop: &CancellationToken,
+    ) -> Result<PassReport, PassError> {
         let started = Instant::now();
-        let requests_before = self.exceptionless.throttled_requests();
-        let refused_before = self.exceptionless.refused_requests();
         event::pass_started();
         let mut report = PassReport::default();
         let work = async {
-            // Until something is decided, nothing is lost by stopping at once.
-            if let Some(survey) = stop.run_until_cancelled(self.survey(request)).await {
+            let survey = match survey {
+                Some(survey) => Some(Ok(survey)),
+                // Until something is decided, nothing is lost by stopping at once.
+                None => stop.run_until_cancelled(self.survey(request)).await,
+            };
+            if let Some(survey) = survey {
                 self.execute(request, survey?, stop, &mut report).await;
             }
             Ok(())

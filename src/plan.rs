@@ -28,6 +28,7 @@
 //! publishes. So a lost race, a failed verification or a crash never needs a clean-up of its own: the key
 //! stays, and a later pass adopts or enrols it.
 
+pub mod emergency;
 pub mod occurrences;
 pub mod publication;
 pub mod reason;
@@ -49,6 +50,7 @@ use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::domain::secret::{Publication, SecretState};
 
+use emergency::Cut;
 use occurrences::Occurrences;
 use reason::{Conflict, Due, Hold};
 use retire::Waiting;
@@ -152,8 +154,18 @@ pub enum Asked {
     Due,
     /// A fresh key for every project in the world.
     Rotation,
-    /// The same, and the end of the keys that it replaces, at once.
-    Emergency,
+    /// The end of these keys at once, and a fresh key where the published one is among them.
+    Emergency(Cut),
+}
+
+impl Asked {
+    /// Which keys shall end at once, if a person has asked for that.
+    pub fn cut(self) -> Option<Cut> {
+        match self {
+            Self::Emergency(cut) => Some(cut),
+            Self::Due | Self::Rotation => None,
+        }
+    }
 }
 
 /// Plans a pass.
@@ -170,6 +182,9 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
             .entry(Arc::as_ptr(rule))
             .or_insert_with(|| Occurrences::around(&rule.schedule, rule.splay, clocks.ours));
         let moved = moved.remove(&observed.target.project.id).unwrap_or_default();
+        if asked.cut().is_some_and(|cut| !emergency::concerns(cut, &observed)) {
+            continue;
+        }
         let step = step(policy, observed, moved, &clocks, ticks, asked, elsewhere.as_ref());
         plan.wake_at = plan.wake_at.into_iter().chain(step.wake_at(&clocks)).min();
         plan.steps.push(step);
@@ -248,6 +263,8 @@ fn decide(
             Some(key) => Decision::Adopt(due, key.clone()),
             None => Decision::Rotate(due),
         },
+        // What an emergency finds replaced already needs no list: it is revoked in the same pass.
+        None if asked.cut().is_some() => Decision::Hold(Hold::UpToDate),
         None if unlisted(sight).any(|key| enrolment(target, key) <= clocks.earliest()) => Decision::Enrol,
         None => Decision::Hold(Hold::UpToDate),
     }
@@ -255,8 +272,10 @@ fn decide(
 
 /// Why a project needs another key, if it does.
 fn due(sight: &Sight, clocks: &Clocks, last_due: Option<DateTime<Utc>>, asked: Asked) -> Option<Due> {
-    if asked != Asked::Due {
-        return Some(Due::Asked);
+    match asked {
+        Asked::Due => {}
+        Asked::Rotation => return Some(Due::Asked),
+        Asked::Emergency(cut) => return emergency::replaces(cut, sight).then_some(Due::Asked),
     }
     let published = match &sight.secret {
         SecretState::Absent | SecretState::Unclaimed { .. } => return Some(Due::NeverPublished),
@@ -318,6 +337,11 @@ fn lag(clocks: &Clocks) -> TimeDelta {
 }
 
 impl Step {
+    /// Whether nothing can be done about the project, whatever is asked for.
+    pub fn is_blocked(&self) -> bool {
+        matches!(&self.decision, Decision::Hold(hold) if *hold != Hold::UpToDate)
+    }
+
     /// Whether something is to be published.
     pub fn publishes(&self) -> bool {
         match self.decision {

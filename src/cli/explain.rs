@@ -15,7 +15,7 @@ use crate::domain::secret::Published;
 use crate::engine::standing::Standing;
 use crate::engine::{PassError, Request, clock};
 use crate::plan::retire::Waiting;
-use crate::plan::selection::{LeftOut, left_out};
+use crate::plan::selection::{LeftOut, Only, left_out};
 use crate::plan::world::State;
 use crate::plan::{Decision, Step};
 
@@ -34,7 +34,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
-    let request = Request { only: patterns(std::slice::from_ref(&options.project))?, ..Request::default() };
+    let projects = patterns("project", std::slice::from_ref(&options.project))?;
+    let only = Only { projects, ..Only::default() };
+    let request = Request { only, ..Request::default() };
     let (engine, _) = setup::command(file, true)?;
     let (steps, left_out, exit) =
         match setup::block_on(progress::shown(engine.progress.subscribe(), engine.survey(&request)))? {

@@ -1,5 +1,6 @@
 //! `plan`: the decisions of a pass, and what they would cost; nothing is written.
 
+use std::fmt;
 use std::path::Path;
 
 use clap::Args;
@@ -7,15 +8,19 @@ use serde::Serialize;
 
 use crate::daemon::named::Named;
 use crate::daemon::times::stamp;
-use crate::engine::{Engine, Survey};
+use crate::domain::key::Fingerprint;
+use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
+use crate::plan::emergency::doomed;
+use crate::plan::world::OwnKey;
 use crate::plan::world::Stray;
-use crate::plan::{Decision, Step, retire};
+use crate::plan::{Asked, Decision, Step, retire};
 
+use super::emergency::Emergency;
 use super::exit::{Exit, Failure};
 use super::projects::Projects;
 use super::survey::{self, survey};
-use super::table::{print, print_json, table};
+use super::table::{print, print_json, printable, table};
 use super::{Output, setup};
 
 #[derive(Debug, Args)]
@@ -23,15 +28,21 @@ pub(super) struct Options {
     #[command(flatten)]
     projects: Projects,
     #[command(flatten)]
+    emergency: Emergency,
+    #[command(flatten)]
     report: super::Report,
 }
 
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
-    let request = options.projects.request()?;
+    let named = options.projects.are_named();
+    let emergency = options.emergency.asked(named)?;
+    let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
+    let request = Request { only: options.projects.only()?, asked, command: "plan" };
     let (engine, _) = setup::command(file, true)?;
     let survey = survey(&engine, &request)?;
-    let document = Document::new(&engine, &survey);
+    let document = Document::new(&engine, &request, &survey);
     match options.report.output {
+        Output::Table if emergency.is_some() => print(&document.emergency())?,
         Output::Table => print(&text(&document))?,
         Output::Json => print_json(&document)?,
     }
@@ -40,7 +51,7 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
 
 /// The document that `plan --output json` prints.
 #[derive(Serialize)]
-struct Document {
+pub(super) struct Document {
     projects: Vec<Row>,
     vanished: Vanishing,
     problems: Vec<String>,
@@ -55,7 +66,9 @@ struct Row {
     decision: &'static str,
     reason: &'static str,
     explanation: String,
+    key: Option<String>,
     retire: usize,
+    revoke: Vec<String>,
     next_rotation_at: Option<String>,
 }
 
@@ -80,11 +93,18 @@ struct Budget {
 }
 
 impl Document {
-    fn new(engine: &Engine, survey: &Survey) -> Self {
+    pub(super) fn new(engine: &Engine, request: &Request, survey: &Survey) -> Self {
         let clocks = engine.clocks();
-        let retire = |step: &Step| retire::ripe(step, &clocks).count();
+        let cut = request.asked.cut();
+        let ending = |step: &Step| -> Vec<Fingerprint> {
+            let name = |key: &OwnKey| key.fingerprint;
+            match cut {
+                Some(cut) => doomed(step, cut).map(name).collect(),
+                None => retire::ripe(step, &clocks).map(name).collect(),
+            }
+        };
         let steps = &survey.plan.steps;
-        let retired = steps.iter().map(retire).sum::<usize>() as u64;
+        let retired = steps.iter().map(|step| ending(step).len()).sum::<usize>() as u64;
         let mint = steps.iter().filter(|step| matches!(step.decision, Decision::Rotate(_))).count() as u64;
         let listing = engine.exceptionless.throttled_requests();
         let retire_requests = retired.div_ceil(MAX_DELETED_AT_ONCE as u64);
@@ -95,12 +115,16 @@ impl Document {
                 .iter()
                 .map(|step| {
                     let target = &step.observed.target;
+                    let published = step.observed.ours().and_then(|ours| ours.api_key.as_ref());
+                    let ending = ending(step);
                     Row {
                         named: Named::new(&target.project, target.place.as_ref().ok()),
                         decision: step.decision.label(),
                         reason: step.decision.reason(),
                         explanation: step.decision.to_string(),
-                        retire: retire(step),
+                        key: published.map(|key| key.fingerprint().to_string()),
+                        retire: ending.len(),
+                        revoke: ending.iter().map(ToString::to_string).collect(),
                         next_rotation_at: step.next_rotation_at.map(stamp),
                     }
                 })
@@ -131,6 +155,63 @@ impl Document {
     }
 }
 
+impl Document {
+    /// How many keys are minted, and how many revoked.
+    pub(super) fn keys(&self) -> (u64, u64) {
+        (self.budget.mint, self.projects.iter().map(|row| row.revoke.len() as u64).sum())
+    }
+
+    /// Whether anything is left to do.
+    pub(super) fn does_something(&self) -> bool {
+        self.keys() != (0, 0)
+    }
+
+    /// What an emergency does, for who must answer for it: each key by its fingerprint.
+    pub(super) fn emergency(&self) -> String {
+        let (minted, revoked) = self.keys();
+        if self.projects.is_empty() {
+            return "no project has a key that was minted before that time\n".to_owned();
+        }
+        let rows = self.projects.iter().map(|row| {
+            [
+                row.named.full_name().to_owned(),
+                row.key.clone().unwrap_or_else(|| "-".to_owned()),
+                row.decision.to_owned(),
+                if row.revoke.is_empty() { "-".to_owned() } else { row.revoke.join(",") },
+            ]
+        });
+        let mut text = table(["PROJECT", "KEY", "DECISION", "REVOKED AT ONCE"], rows);
+        text.push('\n');
+        text += &explanations(self);
+        text += &format!(
+            "{} projects: {minted} keys to mint, {revoked} to revoke at once\n",
+            self.projects.len()
+        );
+        printable(&(text + &self.budget.to_string()))
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listing, mint, retire, total, limit, remaining, reserve } = self;
+        write!(f, "budget: {listing} requests to look, {mint} to mint, {retire} to revoke: {total}")?;
+        match (limit, remaining, reserve) {
+            (Some(limit), Some(remaining), Some(reserve)) => writeln!(
+                f,
+                "; {remaining} of {limit} are left in this window, {reserve} of them reserved for people"
+            ),
+            _ => f.write_str("; the server does not limit requests\n"),
+        }
+    }
+}
+
+/// Why nothing can be done about some projects.
+fn explanations(document: &Document) -> String {
+    let problem = |row: &&Row| row.decision == "hold" && row.reason != "up_to_date";
+    let rows = document.projects.iter().filter(problem);
+    rows.map(|row| format!("{}: {}\n", row.named.full_name(), row.explanation)).collect()
+}
+
 fn text(document: &Document) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
@@ -145,10 +226,7 @@ fn text(document: &Document) -> String {
     });
     let mut text = table(["PROJECT", "DECISION", "REASON", "RETIRE", "NEXT ROTATION", "PATH"], rows);
     text.push('\n');
-    let problem = |row: &&Row| row.decision == "hold" && row.reason != "up_to_date";
-    for row in document.projects.iter().filter(problem) {
-        text += &format!("{}: {}\n", row.named.full_name(), row.explanation);
-    }
+    text += &explanations(document);
     let Vanishing { mark, delete, held } = &document.vanished;
     for (paths, fate) in [
         (mark, "is marked and kept"),
@@ -162,15 +240,5 @@ fn text(document: &Document) -> String {
     for problem in &document.problems {
         text += &format!("problem: {problem}\n");
     }
-    let Budget { listing, mint, retire, total, limit, remaining, reserve } = &document.budget;
-    text += &format!("budget: {listing} requests to look, {mint} to mint, {retire} to revoke: {total}");
-    text += &match (limit, remaining, reserve) {
-        (Some(limit), Some(remaining), Some(reserve)) => {
-            format!(
-                "; {remaining} of {limit} are left in this window, {reserve} of them reserved for people\n"
-            )
-        }
-        _ => "; the server does not limit requests\n".to_owned(),
-    };
-    text
+    text + &document.budget.to_string()
 }

@@ -3,33 +3,58 @@
 use clap::Args;
 
 use crate::domain::policy::Pattern;
-use crate::engine::Request;
-use crate::plan::Asked;
+use crate::plan::selection::Only;
 
 use super::exit::{Exit, Failure};
 
+/// Some projects.
 #[derive(Debug, Args)]
-pub(super) struct Projects {
-    /// This project, due or not: an id, a name, or a glob such as "Acme/*"; may be repeated
+pub(super) struct Choice {
+    /// This project: an id, a name, or a glob such as "Acme/*"; may be repeated
     #[arg(long = "project", value_name = "PROJECT")]
     projects: Vec<String>,
-    /// Every project, due or not
-    #[arg(long, conflicts_with = "projects")]
+    /// The projects of this organization: an id, a name, or a glob; may be repeated
+    #[arg(long = "organization", value_name = "ORGANIZATION")]
+    organizations: Vec<String>,
+}
+
+/// Some projects, or expressly all.
+#[derive(Debug, Args)]
+pub(super) struct Projects {
+    #[command(flatten)]
+    choice: Choice,
+    /// Every project
+    #[arg(long, conflicts_with_all = ["projects", "organizations"])]
     all: bool,
 }
 
-impl Projects {
-    /// What to ask of the engine: without any of the flags, what is due.
-    pub(super) fn request(&self) -> Result<Request, Failure> {
-        let asked = if self.all || !self.projects.is_empty() { Asked::Rotation } else { Asked::Due };
-        Ok(Request { only: patterns(&self.projects)?, asked })
+impl Choice {
+    /// What to ask of the engine.
+    pub(super) fn only(&self) -> Result<Only, Failure> {
+        Ok(Only {
+            projects: patterns("project", &self.projects)?,
+            organizations: patterns("organization", &self.organizations)?,
+        })
     }
 }
 
-/// Reads the projects of a command line.
-pub(super) fn patterns(projects: &[String]) -> Result<Vec<Pattern>, Failure> {
+impl Projects {
+    /// What to ask of the engine.
+    pub(super) fn only(&self) -> Result<Only, Failure> {
+        self.choice.only()
+    }
+
+    /// Whether the command line says for which projects it is, be it for all.
+    pub(super) fn are_named(&self) -> bool {
+        let Choice { projects, organizations } = &self.choice;
+        self.all || !projects.is_empty() || !organizations.is_empty()
+    }
+}
+
+/// Reads the patterns of a command line.
+pub(super) fn patterns(what: &str, texts: &[String]) -> Result<Vec<Pattern>, Failure> {
     let read = |text: &String| {
-        Pattern::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("the project {error}")))
+        Pattern::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("the {what} {error}")))
     };
-    projects.iter().map(read).collect()
+    texts.iter().map(read).collect()
 }

@@ -7,25 +7,26 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::daemon::named::Named;
-use crate::daemon::signals::Signals;
 use crate::engine::Request;
 use crate::engine::event::chain;
 use crate::engine::report::{Outcome, PassReport, ProjectReport};
 use crate::plan::{Asked, Decision};
 
+use super::emergency::{self, Emergency};
 use super::exit::{Exit, Failure};
 use super::projects::Projects;
 use super::table::{print, print_json, table};
-use super::{Output, progress, setup};
+use super::{Output, pass, setup};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
     projects: Projects,
-    /// Emergency: revoke the replaced keys at once, without the overlap. Applications that still hold
-    /// one fail until they read the secret again
-    #[arg(long)]
-    revoke_previous_now: bool,
+    #[command(flatten)]
+    emergency: Emergency,
+    /// Do not ask before an emergency
+    #[arg(long, requires = "revoke_previous_now")]
+    yes: bool,
     #[command(flatten)]
     report: super::Report,
 }
@@ -34,29 +35,24 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
     let request = request(options)?;
     // On a terminal the progress line and the table say what the log would.
     let (engine, _) = setup::command(file, std::io::stderr().is_terminal())?;
-    let report = setup::block_on(async {
-        let signals = Signals::catch()?;
-        let pass = engine.pass(&request, &signals.stop);
-        let report = progress::shown(engine.progress.subscribe(), pass).await?;
-        Ok::<_, Failure>(report)
-    })??;
+    let cut = request.asked.cut();
+    let report = match cut {
+        None => pass::run(&engine, &request)?,
+        Some(cut) => emergency::run(&engine, &request, cut, options.yes)?,
+    };
     match options.report.output {
         Output::Table => print(&text(&report))?,
         Output::Json => print_json(&Document::from(&report))?,
     }
-    Ok(exit(&report, options.revoke_previous_now))
+    Ok(exit(&report, cut.is_some()))
 }
 
 fn request(options: &Options) -> Result<Request, Failure> {
-    let request = options.projects.request()?;
-    match (options.revoke_previous_now, request.asked) {
-        (false, _) => Ok(request),
-        (true, Asked::Rotation | Asked::Emergency) => Ok(Request { asked: Asked::Emergency, ..request }),
-        (true, Asked::Due) => Err(Failure::new(
-            Exit::Usage,
-            "--revoke-previous-now needs to know whose keys: add --project PROJECT, or --all for every project",
-        )),
-    }
+    let named = options.projects.are_named();
+    let emergency = options.emergency.asked(named)?;
+    let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
+    let command = if emergency.is_some() { "rotate --revoke-previous-now" } else { "rotate" };
+    Ok(Request { only: options.projects.only()?, asked, command })
 }
 
 /// When nothing at all could be done for one and the same reason, that reason is the exit code.

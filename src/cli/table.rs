@@ -22,11 +22,15 @@ pub(super) fn table<const N: usize>(
     lines.lines().map(|line| line.trim().to_owned() + "\n").collect()
 }
 
-/// Writes to standard output; a reader that has gone away is no error of ours. Names come from other people,
-/// so what would steer the terminal is taken out.
+/// A text without what would steer the terminal: names come from other people.
+pub(super) fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+}
+
+/// Writes to standard output; a reader that has gone away is no error of ours. What would steer the terminal is
+/// taken out.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    match io::stdout().write_all(text.as_bytes()) {
+    match io::stdout().write_all(printable(text).as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }

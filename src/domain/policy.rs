@@ -180,6 +180,11 @@ impl Pattern {
         self.as_str().contains('/')
     }
 
+    /// Whether the id or the name of the project's organization matches.
+    pub fn matches_organization_of(&self, project: &Project) -> bool {
+        self.0.matches(project.organization_id.as_str()) || self.0.matches(&project.organization_name)
+    }
+
     /// The glob as it was written.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

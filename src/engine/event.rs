@@ -10,10 +10,11 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::Span;
 use tracing::field::{Empty, display};
 
-use crate::domain::ids::RotationId;
+use crate::domain::ids::{Instance, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::lease::Holder;
 use crate::domain::path::SecretPath;
@@ -27,7 +28,8 @@ use crate::plan::world::{OwnKey, Stray};
 use super::report::{Failure, PassReport};
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 26] = [
+pub const EVENTS: [&str; 27] = [
+    "emergency.planned",
     "pass.started",
     "pass.finished",
     "pass.blind",
@@ -177,12 +179,45 @@ pub(super) fn key_enrolled(
     );
 }
 
-pub(super) fn key_retired(target: &Target, key: &OwnKey, emergency: bool) {
+pub(super) fn key_retired(target: &Target, key: &OwnKey) {
     let (rotation, key) = (key.rotation, key.fingerprint);
     project_event!(
-        info, "key.retired", target, {rotation_id = %rotation, key = %key, emergency,},
+        info, "key.retired", target, {rotation_id = %rotation, key = %key, emergency = false,},
         "revoked key {key}"
     );
+}
+
+/// A person has asked for its end. That is a warning, so that no quiet log lacks it: it is the record of who did what.
+pub(super) fn key_killed(instance: &Instance, target: &Target, key: &OwnKey, command: &'static str) {
+    let OwnKey { rotation, fingerprint, created, .. } = key;
+    let minted_at = stamp(*created);
+    project_event!(
+        warn, "key.retired", target,
+        {
+            rotation_id = %rotation, key = %fingerprint, emergency = true,
+            %instance, minted_at, command,
+        },
+        "revoked key {fingerprint} without an overlap, as `{command}` asked for"
+    );
+}
+
+/// What an emergency is about to do, with the time by which the same command finds what is left of it.
+pub fn emergency_planned(command: &'static str, projects: usize, mint: u64, revoke: u64, cut: DateTime<Utc>) {
+    let minted_before = stamp(cut);
+    tracing::warn!(
+        event = "emergency.planned",
+        command,
+        projects,
+        mint,
+        revoke,
+        minted_before,
+        "an emergency for {projects} projects: {mint} keys to mint, {revoke} to revoke; if it is interrupted, repeat it \
+         with --minted-before {minted_before}"
+    );
+}
+
+fn stamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 pub(super) fn retire_failed(keys: usize, error: &dyn Error) {

@@ -68,8 +68,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let mut targets = targets(&engine.policy, existing.iter().cloned());
     let homes: HashSet<SecretPath> = targets.iter().filter_map(|target| target.place.clone().ok()).collect();
     let selected = !targets.is_empty();
-    let wanted = |target: &Target| request.only.iter().any(|pattern| pattern.matches(&target.project));
-    targets.retain(|target| request.only.is_empty() || wanted(target));
+    targets.retain(|target| request.only.wants(&target.project));
     if targets.is_empty() && blind.is_empty() {
         return Err(nothing(engine, request, user.email, &existing, selected));
     }
@@ -77,7 +76,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     engine.progress.send_replace(Progress::reading(targets.len()));
     let (mut reads, others) = read_secrets(engine, &targets, &suspended).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
-    let whole = request.only.is_empty() && blind.is_empty();
+    let whole = request.only.is_all() && blind.is_empty();
     let strays = find_strays(engine, &homes, &mut blind).await;
     let mut listed = list_keys(engine, &targets, &reads).await?;
     let keys = listed.count;
@@ -114,8 +113,7 @@ fn nothing(
     } else if !selected {
         PassError::NoneSelected { existing: existing.len() }
     } else {
-        let patterns: Vec<_> = request.only.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
-        PassError::NoneMatches { patterns: patterns.join(", ") }
+        PassError::NoneMatches { patterns: request.only.named() }
     }
 }
 

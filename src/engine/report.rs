@@ -114,10 +114,12 @@ impl PassReport {
         self.failed() == 0 && !self.wants_retry() && self.vanished_held.is_none() && !self.interrupted
     }
 
-    /// How many projects got no fresh key. In an emergency that is a failure whatever the reason: the keys
-    /// that somebody wants dead still work.
+    /// How many projects got no fresh key that should have. In an emergency that is a failure whatever the reason: the
+    /// keys that somebody wants dead still work.
     pub fn not_published(&self) -> usize {
-        self.projects.len() - self.published()
+        let held = |project: &ProjectReport| project.decision == Decision::Hold(Hold::UpToDate);
+        let published = |project: &ProjectReport| matches!(project.outcome, Outcome::Published(..));
+        self.projects.iter().filter(|project| !published(project) && !held(project)).count()
     }
 
     /// Whether every attempt failed for want of a right: then the credential is the trouble.

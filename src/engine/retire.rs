@@ -17,8 +17,10 @@ use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Published, SecretState};
 use crate::exceptionless::{Deleted, KeyCheck, MAX_DELETED_AT_ONCE};
+use crate::plan::emergency::doomed;
+use crate::plan::reason::Hold;
 use crate::plan::world::{OwnKey, PublishedKey};
-use crate::plan::{Asked, Step, retire};
+use crate::plan::{Decision, Step, retire};
 use crate::vault::Secret;
 
 use super::report::{Outcome, PassReport, ProjectReport};
@@ -37,7 +39,8 @@ struct Candidate<'a> {
     path: &'a SecretPath,
     key: &'a OwnKey,
     published_now: Option<&'a ApiKey>,
-    emergency: bool,
+    /// The command by which a person has waived the overlap.
+    emergency: Option<&'static str>,
 }
 
 /// Revokes what the plan proposes and the secrets, read anew, license.
@@ -53,11 +56,13 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
         let target = &step.observed.target;
         let (Ok(path), Some(published)) = (&target.place, outcomes.get(&target.project.id)) else { continue };
         let published_now = published.as_ref();
-        let emergency = request.asked == Asked::Emergency && published_now.is_some();
+        let stands = published_now.is_some() || step.decision == Decision::Hold(Hold::UpToDate);
+        let cut = request.asked.cut().filter(|_| stands);
+        let emergency = cut.is_some().then_some(request.command);
         let candidate = |key| Candidate { step, path, key, published_now, emergency };
-        if emergency {
-            report.retire_failures.extend(taken_over(step));
-            let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
+        if let Some(cut) = cut {
+            report.retire_failures.extend(published_now.and_then(|_| taken_over(step)));
+            let keys = doomed(step, cut);
             candidates.extend(keys.filter(|own| Some(&own.key) != published_now).map(candidate));
         } else {
             candidates.extend(retire::ripe(step, &clocks).map(candidate));
@@ -101,7 +106,7 @@ async fn revoke_batch(engine: &Engine, batch: &[Candidate<'_>], report: &mut Pas
 async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, report: &mut PassReport) {
     for Candidate { step, key, emergency, .. } in keys {
         let target = &step.observed.target;
-        let doubtful = *emergency || deleted == Deleted::Unfound;
+        let doubtful = emergency.is_some() || deleted == Deleted::Unfound;
         // A deletion that is not in doubt needs no asking.
         let asked =
             if doubtful { engine.exceptionless.key_works(&key.key).await } else { Ok(KeyCheck::Refused) };
@@ -109,7 +114,10 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
         let fingerprint = key.fingerprint;
         match asked {
             Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => {
-                event::key_retired(target, key, *emergency);
+                match emergency {
+                    None => event::key_retired(target, key),
+                    Some(command) => event::key_killed(&engine.policy.instance, target, key, command),
+                }
                 report.retired.push(fingerprint);
             }
             Ok(KeyCheck::Works) => report.retire_failures.push(format!(
@@ -177,11 +185,18 @@ async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License
         };
         let may = published.filter(|_| answered.elapsed() <= FRESH).is_some_and(|published| {
             let alive = candidate.saw_alive(&published);
-            retire::may_revoke(&target.rule, &published, candidate.key, &clocks, alive, candidate.emergency)
+            retire::may_revoke(
+                &target.rule,
+                &published,
+                candidate.key,
+                &clocks,
+                alive,
+                candidate.emergency.is_some(),
+            )
         });
         if may {
             license.licensed.push(candidate);
-        } else if candidate.emergency {
+        } else if candidate.emergency.is_some() {
             let key = candidate.key.fingerprint;
             license.problems.push(format!(
                 "{name}: key {key} still works, because the secret changed meanwhile, or Vault took too long to \

@@ -7,6 +7,38 @@ use std::sync::Arc;
 use crate::domain::policy::{Pattern, Policy, Verdict};
 use crate::domain::project::Project;
 
+/// Which of the selected projects a command is for: all, unless it names some.
+#[derive(Debug, Clone, Default)]
+pub struct Only {
+    /// Projects that match one of these.
+    pub projects: Vec<Pattern>,
+    /// Projects of an organization that matches one of these.
+    pub organizations: Vec<Pattern>,
+}
+
+impl Only {
+    /// Whether none is named.
+    pub fn is_all(&self) -> bool {
+        self.projects.is_empty() && self.organizations.is_empty()
+    }
+
+    /// Whether the command is for this project.
+    pub fn wants(&self, project: &Project) -> bool {
+        self.is_all() || self.names(project)
+    }
+
+    fn names(&self, project: &Project) -> bool {
+        self.projects.iter().any(|pattern| pattern.matches(project))
+            || self.organizations.iter().any(|pattern| pattern.matches_organization_of(project))
+    }
+
+    /// The patterns, for people.
+    pub fn named(&self) -> String {
+        let patterns = self.projects.iter().chain(&self.organizations);
+        patterns.map(|pattern| format!("{:?}", pattern.as_str())).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A project that the configuration leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -23,8 +55,8 @@ impl fmt::Display for LeftOut {
 }
 
 /// The projects that match what is wanted, and that the configuration leaves out.
-pub fn left_out(policy: &Policy, existing: &[Arc<Project>], wanted: &[Pattern]) -> Vec<LeftOut> {
-    let is_wanted = |project: &&Arc<Project>| wanted.iter().any(|pattern| pattern.matches(project));
+pub fn left_out(policy: &Policy, existing: &[Arc<Project>], wanted: &Only) -> Vec<LeftOut> {
+    let is_wanted = |project: &&Arc<Project>| wanted.names(project);
     existing
         .iter()
         .filter(is_wanted)

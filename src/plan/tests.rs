@@ -1,6 +1,7 @@
 //! The decision table, a sentence per line of it. What random histories can show is in `history`.
 
 mod decision;
+mod emergency;
 mod fleet;
 mod retirement;
 

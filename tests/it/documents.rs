@@ -53,7 +53,9 @@ async fn each_document_has_the_names_that_it_promises() {
         "decision",
         "reason",
         "explanation",
+        "key",
         "retire",
+        "revoke",
         "next_rotation_at",
     ];
     assert_names(row, &of_plan);

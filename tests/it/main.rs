@@ -21,6 +21,7 @@ mod cluster;
 mod daemon;
 mod doctor;
 mod documents;
+mod emergency;
 mod faults;
 mod floors;
 mod health;

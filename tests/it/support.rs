@@ -12,6 +12,7 @@ pub mod proof;
 pub mod rig;
 pub mod secrets;
 pub mod stand_in;
+pub mod terminal;
 #[cfg(feature = "system")]
 pub mod times;
 pub mod visitor;

@@ -44,6 +44,16 @@ async fn the_emergency_wants_to_know_whose_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_none_or_lies_ahead_is_a_mistake_in_usage() {
+    for (time, word) in [("yesterday", "such as 2h"), ("2999-01-01T00:00:00Z", "lies ahead")] {
+        misused(&["rotate", "--revoke-previous-now", "--minted-before", time], &["--minted-before", word])
+            .await;
+    }
+    misused(&["rotate", "--all", "--minted-before", "2h"], &["--revoke-previous-now"]).await;
+    misused(&["rotate", "--all", "--yes"], &["--revoke-previous-now"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_nothing_matches_is_a_mistake_in_usage() {
     for command in [["rotate", "--project", "no-such"].as_slice(), &["explain", "no-such"]] {
         let rig = Rig::new().await;

@@ -1,0 +1,52 @@
+//! Which keys a person wants dead at once, and where that takes a fresh one.
+//!
+//! An emergency that names a time can be repeated: what it has replaced is younger than that time by then, so the
+//! same command finds only what is left. Where the published key is that young, nothing is minted, and only the old
+//! keys go. No attempt that is under way can publish one of them behind our back: it saw the secret before it minted
+//! its key, which is older than the published one, so that the published one was written in between, and the attempt's
+//! check-and-set fails.
+
+use chrono::{DateTime, Utc};
+
+use super::Step;
+use super::world::{Observed, OwnKey, PublishedKey, Sight};
+
+/// The keys that an emergency is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// All but the one that it publishes.
+    Everything,
+    /// Those that were minted before this time, by the clock of Exceptionless, which dates them.
+    MintedBefore(DateTime<Utc>),
+}
+
+impl Cut {
+    /// Whether a key of this age is among them.
+    fn covers(self, created: DateTime<Utc>) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::MintedBefore(time) => created < time,
+        }
+    }
+}
+
+/// Whether the project has such a key. One that could not be looked at may have.
+pub(super) fn concerns(cut: Cut, observed: &Observed) -> bool {
+    let Some(sight) = observed.sight() else { return true };
+    let published = matches!(sight.published, PublishedKey::Alive { created } if cut.covers(created));
+    cut == Cut::Everything || published || sight.keys.iter().any(|key| cut.covers(key.created))
+}
+
+/// Whether the published key is one of them, or does not work, so that it cannot stand in for them.
+pub(super) fn replaces(cut: Cut, sight: &Sight) -> bool {
+    match sight.published {
+        PublishedKey::Alive { created } => cut.covers(created),
+        PublishedKey::Missing | PublishedKey::Dead(_) | PublishedKey::Misplaced => true,
+    }
+}
+
+/// The keys of ours that end once this step has published what it has to, if anything.
+pub fn doomed(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
+    let keys = step.observed.sight().filter(|_| !step.is_blocked()).into_iter().flat_map(|sight| &sight.keys);
+    keys.filter(move |key| cut.covers(key.created))
+}

@@ -1,0 +1,136 @@
+//! Keys have leaked: what a person asks for ends now, only that, and an interruption costs nothing.
+
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+use exceptionless_emulator::{Fault, Kind};
+use serde_json::json;
+
+use crate::support::patience;
+use crate::support::process::Ended;
+use crate::support::rig::Rig;
+use crate::support::terminal::at_a_terminal;
+
+const EMERGENCY: [&str; 3] = ["rotate", "--all", "--revoke-previous-now"];
+
+/// A time after all keys that exist, and before all that follow.
+async fn a_moment(rig: &Rig) -> String {
+    let newest = rig.emulator.state(|state| state.tokens().last().unwrap().created);
+    patience("the clock goes on", async || Utc::now() > newest).await;
+    let now = Utc::now();
+    patience("the clock goes on", async || Utc::now() > now).await;
+    now.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+fn killed(ended: &Ended) -> Vec<serde_json::Value> {
+    let killed = |line: &serde_json::Value| line["event"] == "key.retired" && line["emergency"] == true;
+    ended.lines().into_iter().filter(killed).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_that_was_killed_in_the_middle_is_repeated_and_does_only_what_is_left() {
+    let mut rig = Rig::new().await;
+    rig.set("rotation", "concurrency", "1");
+    rig.rotate().await;
+    let leaked = rig.keys().await;
+    let time = a_moment(&rig).await;
+    let command = ["rotate", "--revoke-previous-now", "--minted-before", &time];
+
+    let route = "projects/{id}/tokens";
+    rig.emulator.add_fault(Fault::new("POST", route, Kind::Hang(Duration::from_secs(600))).skip(3).always());
+    rig.emulator.reset_requests();
+    let mut run = rig.start(&command);
+    rig.emulator.until_called("POST", route, 4).await;
+    run.kill().await;
+    assert_eq!(rig.emulator.requests().tokens_created, 3);
+    assert!(leaked.values().all(|key| rig.emulator.authenticates(key)), "revocations come last");
+
+    rig.emulator.clear_faults();
+    rig.emulator.reset_requests();
+    let document = rig.json(&command).await;
+    assert_eq!((&document["published"], &document["retired"]), (&json!(4), &json!(7)), "{document}");
+    assert_eq!(rig.emulator.requests().tokens_created, 4, "what the first run published stays");
+    assert!(rig.has_converged().await);
+    assert!(!leaked.values().any(|key| rig.emulator.authenticates(key)));
+
+    let document = rig.json(&command).await;
+    assert_eq!((&document["published"], &document["retired"]), (&json!(0), &json!(0)), "{document}");
+    assert_eq!(document["projects"], json!([]), "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_key_that_is_younger_than_the_leak_stays_and_only_the_older_ones_end() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let time = a_moment(&rig).await;
+    let [first, second] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    rig.json(&["rotate", "--project", &first]).await;
+    let (young, leaked) = (rig.key(&first).await, rig.key(&second).await);
+    let command = ["--revoke-previous-now", "--minted-before", &time];
+
+    let plan = rig.json(&[&["plan"], &command[..]].concat()).await;
+    assert_eq!((&plan["budget"]["mint"], &plan["budget"]["retire"]), (&json!(1), &json!(1)), "{plan}");
+    let decisions: Vec<_> = plan["projects"].as_array().unwrap().iter().map(|row| &row["decision"]).collect();
+    assert_eq!(decisions, ["hold", "rotate"]);
+    assert!(
+        plan["projects"].as_array().unwrap().iter().all(|row| row["revoke"].as_array().unwrap().len() == 1)
+    );
+
+    let ended = rig.run(&[&["rotate", "--output=json"], &command[..]].concat()).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(rig.key(&first).await, young);
+    assert_ne!(rig.key(&second).await, leaked);
+    assert!(rig.has_converged().await);
+    let records = killed(&ended);
+    assert_eq!(records.len(), 2);
+    for record in records {
+        assert_eq!(record["level"], "WARN", "{record}");
+        assert_eq!(
+            (&record["instance"], &record["command"]),
+            (&json!("default"), &json!("rotate --revoke-previous-now"))
+        );
+        assert!(record["key"].as_str().unwrap().len() == 12 && record["minted_at"].is_string(), "{record}");
+        assert!(record["project"].is_string() && record["rotation_id"].is_string(), "{record}");
+    }
+    assert!(ended.events().contains(&"emergency.planned".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_is_chosen_by_its_id_its_name_or_a_glob() {
+    let rig = Rig::new().await;
+    rig.rotate().await;
+    let organization = rig.emulator.organizations().remove(0);
+    for (index, name) in [organization.id.as_str(), "Acme", "Ac*"].into_iter().enumerate() {
+        let document = rig.json(&["rotate", "--organization", name, "--revoke-previous-now"]).await;
+        assert_eq!((&document["published"], &document["retired"]), (&json!(3), &json!(3)), "{document}");
+        assert_eq!(rig.version(&rig.projects()[0]).await, 2 + index as u64);
+    }
+    assert!(rig.has_converged().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_at_a_terminal_reads_the_plan_and_must_type_the_word() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let leaked = rig.keys().await;
+    let before = rig.marks().await;
+    for answer in ["", "y", "revoke it"] {
+        let ended = at_a_terminal(&rig, &EMERGENCY, answer).await;
+        assert_eq!(ended.code, 1, "{ended:?}");
+        let screen = &ended.stdout;
+        let words = ["2 keys to mint, 2 to revoke at once", "budget: ", "--minted-before 2", "not confirmed"];
+        assert!(words.iter().all(|word| screen.contains(word)), "{screen}");
+    }
+    assert_eq!(rig.marks().await, before);
+
+    let ended = at_a_terminal(&rig, &EMERGENCY, "revoke").await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!leaked.values().any(|key| rig.emulator.authenticates(key)));
+    assert_eq!(ended.stdout.matches("\"key.retired\"").count(), 2, "the record is not left out: {ended:?}");
+    assert!(rig.has_converged().await);
+
+    let ended = at_a_terminal(&rig, &[&EMERGENCY[..], &["--yes"]].concat(), "").await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!ended.stdout.contains("to go on") && ended.stdout.contains("REVOKED AT ONCE"), "{ended:?}");
+    assert!(rig.has_converged().await);
+}
