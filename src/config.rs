@@ -27,6 +27,7 @@ pub use error::{ConfigError, Problem};
 pub use restart::NeedsRestart;
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
+pub use vault_tls::ClientCertificate;
 
 mod bounds;
 mod daemon;
@@ -45,6 +46,7 @@ mod unwise;
 mod value;
 mod vault;
 mod vault_auth;
+mod vault_tls;
 
 /// A configuration that was found good.
 #[derive(Debug, Clone)]
@@ -80,7 +82,7 @@ impl Config {
     /// Reads and checks the configuration.
     ///
     /// Without `file`, [`DEFAULT_FILE`] is read if it exists. The environment is handed in whole; besides
-    /// `ROTATOR__` variables, `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_NAMESPACE`, `VAULT_CACERT` and
+    /// `ROTATOR__` variables, the ones of the vault CLI (`VAULT_ADDR`, `VAULT_TOKEN` and their siblings) and
     /// `CREDENTIALS_DIRECTORY` are looked at. A relative name of a secret file is looked up in
     /// `$CREDENTIALS_DIRECTORY`, and if it is not there, in the folder of the configuration file. `now`
     /// only serves to find out whether a schedule ever comes, and how often.
@@ -214,6 +216,8 @@ pub struct Vault {
     pub write: Write,
     /// A PEM file of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Who we are in the handshake, for a server that wants to know it then.
+    pub client_certificate: Option<ClientCertificate>,
     /// The longest that one request may take.
     pub timeout: Duration,
     /// Who we are there.

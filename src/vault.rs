@@ -39,6 +39,7 @@ use secret::Layout;
 use transport::{Answer, Call, Transport};
 
 pub use attempt::{Attempt, Said};
+pub use connections::UnusableFile;
 pub use error::{Kind, VaultError};
 pub use lease::LeaseRead;
 pub use preflight::{Health, Identity, MAX_ASKED_AT_ONCE, grants};

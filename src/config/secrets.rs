@@ -155,7 +155,7 @@ impl Secrets {
 
     /// A secret is easily written where the name of its file belongs. So a name is repeated only when it
     /// is certainly one: when something is there, or at least its folder, or when it is our own.
-    fn unreadable(&self, place: &Place, path: &Path, error: &io::Error) -> Complaint {
+    pub(super) fn unreadable(&self, place: &Place, path: &Path, error: &io::Error) -> Complaint {
         let is_name = place.layer() == Layer::Default
             || path.exists()
             || (path.is_absolute() && self.names_other_folder(path));

@@ -30,10 +30,12 @@ const PREFIX: &str = "ROTATOR";
 const SEPARATOR: &str = "__";
 
 /// The variables of the vault CLI that mean the same here.
-const VAULT_VARIABLES: [(&str, &str); 3] = [
+const VAULT_VARIABLES: [(&str, &str); 5] = [
     ("VAULT_ADDR", "vault.address"),
     ("VAULT_NAMESPACE", "vault.namespace"),
     ("VAULT_CACERT", "vault.ca_file"),
+    ("VAULT_CLIENT_CERT", "vault.client_cert_file"),
+    ("VAULT_CLIENT_KEY", "vault.client_key_file"),
 ];
 
 /// A source by its rank: a later one wins.

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod certificates;
 mod effective;
 mod fuzz;
 mod leaks;

@@ -1,16 +1,13 @@
 //! `[vault]`: how to reach the server, and what stands where in it.
 
-use std::path::PathBuf;
-
 use url::Url;
 
-use super::effective::quoted;
 use super::error::Complaint;
 use super::reader::{Report, Section};
 use super::server::server_url;
-use super::sources::{Layer, Sources};
+use super::sources::Sources;
 use super::value::Given;
-use super::{Vault, Write, vault_auth};
+use super::{Vault, Write, vault_auth, vault_tls};
 use crate::domain::path::{PathTemplate, SecretPath};
 
 /// What `[vault]` says of the policy.
@@ -37,7 +34,8 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
     let prefix = section.required("field_prefix", "\"\"", |given| field_prefix(given.text()?));
     let write = merges.zip(prefix).and_then(|(merges, prefix)| write(&mut section, merges, prefix));
     let adopt = section.required("adopt_paths", "false", Given::switch);
-    let ca_file = section.required("ca_file", "\"\"", |given| ca_file(given, sources));
+    let ca_file = section.required("ca_file", "\"\"", |given| vault_tls::ca_file(given, sources));
+    let client_certificate = vault_tls::client_certificate(&mut section, sources);
     let timeout = section.required("timeout", "\"15s\"", Given::positive);
     section.finish(report);
 
@@ -50,6 +48,7 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
             mount: mount?,
             write: write?,
             ca_file: ca_file?,
+            client_certificate: client_certificate?,
             timeout: timeout?,
             auth: auth?,
         })
@@ -110,30 +109,5 @@ fn field_prefix(text: &str) -> Result<String, Complaint> {
             "has other characters than letters, digits, '.', '_' and '-'",
             "write it with those only",
         ))
-    }
-}
-
-fn ca_file(given: &mut Given<'_>, sources: &Sources) -> Result<Option<PathBuf>, Complaint> {
-    let name = given.text()?;
-    if name.is_empty() {
-        return Ok(None);
-    }
-    // The vault CLI reads VAULT_CACERT from where it is called.
-    let path = match given.layer {
-        Layer::VaultVariable => PathBuf::from(name),
-        Layer::Default | Layer::File | Layer::Variable => sources.secrets.beside_file(name),
-    };
-    let remedy = "write the name of a PEM file that this user may read";
-    match std::fs::read(&path) {
-        Err(error) => {
-            Err(Complaint::new(format!("the file {} cannot be read: {error}", path.display()), remedy))
-        }
-        Ok(bytes) if !String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----") => {
-            Err(Complaint::new(format!("the file {} holds no PEM certificate", path.display()), remedy))
-        }
-        Ok(_) => {
-            given.shown = quoted(&path.display().to_string());
-            Ok(Some(path))
-        }
     }
 }

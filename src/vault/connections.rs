@@ -4,16 +4,21 @@
 //! sealed, or has lost its leader, keeps the connections that it has; a client that keeps them as well asks this node
 //! again and again, for as long as the fault lasts, while its neighbours would serve. So after an answer that speaks
 //! for one node only, all connections are given up, and the next request is balanced anew.
+//!
+//! They are given up as well when a certificate in a file has changed: a connection goes on with the one with which it
+//! began. What cannot be used, such as a pair of which one half is written, changes nothing.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use reqwest::Certificate;
 
 use super::error::VaultError;
 use crate::config;
 use crate::tls;
+use files::{Credentials, Files};
+
+pub use files::UnusableFile;
+
+mod files;
 
 /// A handshake takes a few round trips. What is not connected by then was certainly not applied.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -21,7 +26,7 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 /// The client, which can be replaced.
 pub(super) struct Connections {
     recipe: Recipe,
-    current: Mutex<Connection>,
+    current: Mutex<Current>,
 }
 
 /// A client with the connections that it has made.
@@ -31,34 +36,45 @@ pub(super) struct Connection {
     serial: u64,
 }
 
+struct Current {
+    connection: Connection,
+    credentials: Credentials,
+    /// What was in the files when they were last read, or why that cannot be used.
+    seen: Result<[u8; 32], String>,
+}
+
 /// How a client is made.
 struct Recipe {
-    /// Whom to trust; `None` for the system's authorities.
-    authorities: Option<Vec<Certificate>>,
+    address: String,
     plain: bool,
     connect_timeout: Duration,
+    files: Files,
 }
 
 impl Connections {
     pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
         tls::install_provider();
-        let plain = settings.address.scheme() == "http";
-        let authorities = match &settings.ca_file {
-            Some(file) => Some(authorities(file)?),
-            // Without TLS the system's are not needed, and to load them fails in an image that has none.
-            None => plain.then(Vec::new),
-        };
-        let recipe = Recipe { authorities, plain, connect_timeout: settings.timeout.min(LONGEST_CONNECT) };
-        let client = recipe.client().map_err(|source| VaultError::Client {
+        let recipe = Recipe {
             address: settings.address.origin().ascii_serialization(),
-            source: Arc::new(source),
-        })?;
-        Ok(Self { recipe, current: Mutex::new(Connection { client, serial: 0 }) })
+            plain: settings.address.scheme() == "http",
+            connect_timeout: settings.timeout.min(LONGEST_CONNECT),
+            files: Files::of(settings),
+        };
+        let contents = recipe.files.read()?;
+        let credentials = recipe.files.understand(&contents)?;
+        let client = recipe.client(&credentials)?;
+        let connection = Connection { client, serial: 0 };
+        let current = Current { connection, credentials, seen: Ok(contents.digest()) };
+        Ok(Self { recipe, current: Mutex::new(current) })
     }
 
-    /// What to ask by.
+    /// What to ask by, with the certificates that the files hold now.
     pub(super) fn current(&self) -> Connection {
-        self.lock().clone()
+        let mut current = self.lock();
+        if self.recipe.files.exist() {
+            self.look_again(&mut current);
+        }
+        current.connection.clone()
     }
 
     /// Gives up the connections of this client, unless somebody else has done so already. Requests under way end on
@@ -66,39 +82,79 @@ impl Connections {
     pub(super) fn leave(&self, left: &Connection) {
         let mut current = self.lock();
         // The recipe has worked before. If it fails now, the old connections are better than none.
-        if current.serial == left.serial
-            && let Ok(client) = self.recipe.client()
+        if current.connection.serial == left.serial
+            && let Ok(client) = self.recipe.client(&current.credentials)
         {
-            *current = Connection { client, serial: left.serial + 1 };
+            current.connection = Connection { client, serial: left.serial + 1 };
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// Changes to what the files hold now, if that is new and can be used.
+    fn look_again(&self, current: &mut Current) {
+        let contents = self.recipe.files.read();
+        if let Ok(contents) = &contents
+            && current.seen == Ok(contents.digest())
+        {
+            return;
+        }
+        let seen = contents.as_ref().map(|contents| contents.digest());
+        let made = contents.as_ref().map_err(|error| VaultError::from(error.clone())).and_then(|contents| {
+            let credentials = self.recipe.files.understand(contents)?;
+            let client = self.recipe.client(&credentials)?;
+            Ok((credentials, client))
+        });
+        match made {
+            Ok((credentials, client)) => {
+                let serial = current.connection.serial + 1;
+                let connection = Connection { client, serial };
+                *current = Current { connection, credentials, seen: seen.map_err(ToString::to_string) };
+                tracing::info!(
+                    event = "vault.certificates_renewed",
+                    "uses the certificates that changed on disk"
+                );
+            }
+            Err(error) => {
+                let seen = seen.map_err(ToString::to_string);
+                // Once for each thing that is wrong, and not for each request.
+                if current.seen != seen {
+                    tracing::warn!(
+                        event = "vault.certificates_kept",
+                        error = &error as &dyn std::error::Error,
+                        "goes on with the certificates that it has, because those on disk cannot be used"
+                    );
+                }
+                current.seen = seen;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Recipe {
-    fn client(&self) -> reqwest::Result<reqwest::Client> {
+    fn client(&self, credentials: &Credentials) -> Result<reqwest::Client, VaultError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout);
-        if let Some(authorities) = &self.authorities {
-            builder = builder.tls_certs_only(authorities.clone());
+        let authorities = match &credentials.authorities {
+            Some(authorities) => Some(authorities.clone()),
+            // Without TLS the system's are not needed, and to load them fails in an image that has none.
+            None => self.plain.then(Vec::new),
+        };
+        if let Some(authorities) = authorities {
+            builder = builder.tls_certs_only(authorities);
+        }
+        if let Some(identity) = &credentials.identity {
+            builder = builder.identity(identity.clone());
         }
         if self.plain {
             builder = builder.no_proxy();
         }
-        builder.build()
-    }
-}
-
-fn authorities(file: &Path) -> Result<Vec<Certificate>, VaultError> {
-    let pem = std::fs::read(file)
-        .map_err(|source| VaultError::CaUnreadable { path: file.to_owned(), source: Arc::new(source) })?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(VaultError::CaInvalid { path: file.to_owned() }),
+        builder
+            .build()
+            .map_err(|source| VaultError::Client { address: self.address.clone(), source: Arc::new(source) })
     }
 }

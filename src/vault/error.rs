@@ -3,11 +3,11 @@
 //! Callers branch on [`Kind`] alone. Texts name the attempt, the path and the remedy; they may carry
 //! Vault's own `errors` list, cleaned and cut, but never a body, a token or a header.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Said};
+use super::connections::UnusableFile;
 use crate::config::SecretUnreadable;
 
 pub use kind::Kind;
@@ -19,21 +19,9 @@ mod kind;
 /// It can be cloned because callers that wait for the same login share its failure.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum VaultError {
-    /// `vault.ca_file` cannot be read.
-    #[error("cannot read {path}; check that vault.ca_file exists and that this user may read it", path = path.display())]
-    CaUnreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Arc<std::io::Error>,
-    },
-    /// `vault.ca_file` holds no certificate.
-    #[error("{path} holds no certificate; vault.ca_file must name a PEM file with the authorities to trust", path = path.display())]
-    CaInvalid {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file with certificates cannot be used.
+    #[error(transparent)]
+    File(#[from] UnusableFile),
     /// The HTTP client cannot be built.
     #[error(
         "cannot set up TLS for {address}; install the system's CA certificates (the package ca-certificates), or set vault.ca_file"
@@ -85,12 +73,14 @@ pub enum VaultError {
         source: Arc<reqwest::Error>,
     },
     /// The connection broke after it was made.
-    #[error("cannot {attempt}: the connection to {address} was lost; check the network and Vault's log")]
+    #[error("cannot {attempt}: the connection to {address} {problem}")]
     Lost {
         /// What was attempted.
         attempt: Attempt,
         /// The server.
         address: String,
+        /// What is wrong, and what to do.
+        problem: &'static str,
         /// The error underneath.
         #[source]
         source: Arc<reqwest::Error>,
@@ -317,8 +307,7 @@ impl VaultError {
             | Self::TokenDead { .. }
             | Self::Login { .. }
             | Self::ServiceAccount { .. } => Kind::NotPermitted,
-            Self::CaUnreadable { .. }
-            | Self::CaInvalid { .. }
+            Self::File(_)
             | Self::Client { .. }
             | Self::Namespace { .. }
             | Self::Credential { .. }
@@ -375,6 +364,8 @@ impl VaultError {
             | Self::Standby { .. }
             | Self::TooLarge { .. }
             | Self::Failing { .. } => true,
+            // A connection that was made can break in a way that TLS notices first.
+            Self::Tls { source, .. } => !source.is_connect(),
             // A standby forwards before it redirects, and does not tell an active node that was never reached from
             // one whose answer was lost.
             Self::Redirected { status, .. } => *status == 307,

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use super::attempt::Attempt;
 use super::error::VaultError;
@@ -19,7 +19,14 @@ pub(super) fn explain(attempt: &Attempt, address: &str, error: reqwest::Error) -
         return VaultError::Tls { attempt, address, problem, source: Arc::new(error) };
     }
     if !error.is_connect() {
-        return VaultError::Lost { attempt, address, source: Arc::new(error) };
+        // In TLS 1.3 a server looks at the client's certificate when the client has begun to speak. Its reason for closing
+        // is then lost more often than not.
+        let problem = if address.starts_with("https:") && find(&error, closed_unused).is_some() {
+            "was closed before anything was asked, as a listener does that demands another client certificate, or one at all; check vault.client_cert_file, when it ends and who signed it, and Vault's log"
+        } else {
+            "was lost; check the network and Vault's log"
+        };
+        return VaultError::Lost { attempt, address, problem, source: Arc::new(error) };
     }
     let problem = if error.is_timeout() {
         "does not accept the connection in time; check the address, and the firewall in between"
@@ -52,8 +59,44 @@ fn tls_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS; check the port, or write http:// in vault.address if that is meant"
         }
+        rustls::Error::AlertReceived(alert) => refused(alert),
         _ => "the handshake failed; see the cause",
     })
+}
+
+/// What a server means that ends the handshake.
+fn refused(alert: &AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CertificateRequired => {
+            "it wants to know a client certificate; set vault.client_cert_file and vault.client_key_file"
+        }
+        AlertDescription::CertificateExpired => {
+            "it finds the client certificate expired; renew the one in vault.client_cert_file, or correct the clocks"
+        }
+        AlertDescription::CertificateRevoked => {
+            "it finds the client certificate revoked; put a new one into vault.client_cert_file"
+        }
+        AlertDescription::UnknownCA
+        | AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::AccessDenied => {
+            "it does not accept the client certificate, or misses one; check vault.client_cert_file, and that the tls_client_ca_file of Vault's listener has its authority"
+        }
+        AlertDescription::UnrecognisedName => {
+            "it does not know the name by which it is called; set vault.address to a name in its certificate"
+        }
+        AlertDescription::ProtocolVersion
+        | AlertDescription::HandshakeFailure
+        | AlertDescription::InsufficientSecurity => {
+            "both have no version or cipher in common; let the listener speak TLS 1.2 or 1.3"
+        }
+        _ => "it ended the handshake; see the cause, and Vault's log",
+    }
+}
+
+fn closed_unused(cause: &(dyn Error + 'static)) -> Option<()> {
+    cause.downcast_ref::<hyper::Error>()?.is_canceled().then_some(())
 }
 
 fn connection_refused(cause: &(dyn Error + 'static)) -> Option<()> {

@@ -58,4 +58,5 @@ mod system;
 mod time;
 #[cfg(feature = "otlp")]
 mod traces;
+mod transport;
 mod vault;

@@ -1,12 +1,14 @@
 //! What the tests stand on.
 
 pub mod audit;
+pub mod authority;
 pub mod bao;
 pub mod cluster;
 pub mod dice;
 pub mod document;
 pub mod guard;
 pub mod kubernetes;
+pub mod listener;
 pub mod process;
 pub mod proof;
 pub mod rig;

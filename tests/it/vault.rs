@@ -20,6 +20,7 @@ mod kv;
 mod rights;
 mod secrecy;
 mod service_account;
+mod tls;
 
 const KEY: &str = "LhhP1C9gijpSKCslHHCvwdSIz298twx271nTest0";
 

@@ -34,6 +34,7 @@ pub(in crate::vault) fn transport() -> &'static Transport {
             mount: "secret".to_owned(),
             write: Write::Replace,
             ca_file: None,
+            client_certificate: None,
             timeout: Duration::from_secs(15),
             auth: VaultAuth::Token { token: SecretSource::File("token".into()) },
         };

@@ -44,24 +44,29 @@ pub struct Bao {
 impl Bao {
     /// The server that all tests share.
     pub async fn shared() -> &'static Self {
-        SHARED.get_or_init(|| Self::start(false)).await
+        SHARED.get_or_init(|| Self::start(false, "")).await
     }
 
     /// A server for one test, which may seal it.
     pub async fn own() -> Self {
-        Self::start(false).await
+        Self::start(false, "").await
     }
 
     /// A server whose certificate nobody knows.
     pub async fn own_with_tls() -> Self {
-        Self::start(true).await
+        Self::start(true, "").await
     }
 
-    async fn start(tls: bool) -> Self {
+    /// A server that has more to it than others, such as a further listener.
+    pub async fn own_with(configuration: &str) -> Self {
+        Self::start(false, configuration).await
+    }
+
+    async fn start(tls: bool, configuration: &str) -> Self {
         tls::install_provider();
         // The free port may be taken by another before the server binds it.
         for _ in 0..3 {
-            let server = Self::spawn(tls);
+            let server = Self::spawn(tls, configuration);
             if server.becomes_ready().await {
                 return server;
             }
@@ -69,7 +74,7 @@ impl Bao {
         panic!("bao does not start; try `bao server -dev` by hand");
     }
 
-    fn spawn(tls: bool) -> Self {
+    fn spawn(tls: bool, configuration: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let root = format!("root-{}", Uuid::now_v7());
@@ -84,6 +89,11 @@ impl Bao {
             arguments.push(format!("-dev-tls-cert-dir={}", dir.path().display()));
         } else {
             arguments.push("-dev".to_owned());
+        }
+        if !configuration.is_empty() {
+            let file = dir.path().join("more.hcl");
+            fs::write(&file, configuration).unwrap();
+            arguments.push(format!("-config={}", file.display()));
         }
         let guard = Guard::start(&binary(), &arguments, dir.path(), Some(dir.path()));
         let scheme = if tls { "https" } else { "http" };
@@ -385,6 +395,7 @@ pub fn settings(address: &str, mount: &str, auth: VaultAuth) -> config::Vault {
         mount: mount.to_owned(),
         write: Write::Replace,
         ca_file: None,
+        client_certificate: None,
         timeout: Duration::from_secs(10),
         auth,
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::traffic::Traffic;
-use exceptionless_rotator::vault::{Kind, Secret, VaultError, VaultStore};
+use exceptionless_rotator::vault::{Kind, Secret, UnusableFile, VaultError, VaultStore};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -145,7 +145,7 @@ async fn an_unknown_authority_is_refused_until_ca_file_names_it() {
     let empty = config::Vault { ca_file: Some("/dev/null".into()), ..trusting };
     assert!(matches!(
         VaultStore::new(&empty, instance(), &Traffic::default()).unwrap_err(),
-        VaultError::CaInvalid { .. }
+        VaultError::File(UnusableFile::NoCertificate { .. })
     ));
 }
 
