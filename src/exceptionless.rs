@@ -38,6 +38,7 @@ mod credential;
 mod door;
 mod error;
 mod gate;
+mod health;
 mod jitter;
 mod limiter;
 mod listing;

@@ -38,6 +38,8 @@ const LARGEST_BODY: usize = 64 << 20;
 /// A server that accepts no connection for so long will not do so within the rest of the time.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
+const API: &str = "/api/v2/";
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The connection to one server.
@@ -59,7 +61,7 @@ pub(super) struct Door {
 pub(super) struct Call {
     pub(super) operation: Operation,
     pub(super) method: Method,
-    /// What follows `/api/v2/`. It may contain keys.
+    /// What follows `/api/v2/`; with a slash in front, what follows the server's address. It may contain keys.
     pub(super) path: Zeroizing<String>,
     pub(super) query: Vec<(&'static str, String)>,
     /// JSON.
@@ -74,6 +76,18 @@ pub(super) enum Authorization {
     Nothing,
     Bearer(SecretString),
     Basic { email: String, password: SecretString },
+}
+
+impl Authorization {
+    /// Whether both are by one and the same secret.
+    pub(super) fn has_the_secret_of(&self, other: &Self) -> bool {
+        let secret = |authorization: &Self| match authorization {
+            Self::Nothing => None,
+            Self::Bearer(secret) | Self::Basic { password: secret, .. } => Some(secret.clone()),
+        };
+        let [one, another] = [secret(self), secret(other)];
+        one.zip(another).is_some_and(|(one, another)| one.expose_secret() == another.expose_secret())
+    }
 }
 
 /// A response that has passed the door.
@@ -115,7 +129,7 @@ impl Door {
         let http =
             builder.build().map_err(|error| ExceptionlessError::Setup { source: error.without_url() })?;
         let mut base = settings.url.clone();
-        base.set_path(&format!("{}/api/v2/", settings.url.path().trim_end_matches('/')));
+        base.set_path(&format!("{}{API}", settings.url.path().trim_end_matches('/')));
         Ok(Self {
             http,
             base,
@@ -190,7 +204,12 @@ impl Door {
 
     fn request(&self, call: &Call, authorization: &Authorization) -> RequestBuilder {
         let mut url = self.base.clone();
-        url.set_path(&Zeroizing::new(format!("{}{}", self.base.path(), call.path.as_str())));
+        let root = if call.path.starts_with('/') {
+            self.base.path().trim_end_matches(API)
+        } else {
+            self.base.path()
+        };
+        url.set_path(&Zeroizing::new(format!("{root}{}", call.path.as_str())));
         let mut request = self.http.request(call.method.clone(), url).header(ACCEPT, JSON);
         if !call.query.is_empty() {
             request = request.query(&call.query);

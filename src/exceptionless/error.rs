@@ -139,6 +139,24 @@ pub enum ExceptionlessError {
         /// Until when nothing is tried, by the server's clock.
         until: Option<DateTime<Utc>>,
     },
+    /// 401 to a password that may be right.
+    #[error(
+        "cannot {operation}: Exceptionless at {server} refused e-mail or password of {email}{}; tried again later",
+        doubt(.place, *.sick)
+    )]
+    DoubtfulRefusal {
+        /// What was attempted.
+        operation: Operation,
+        /// Host and port.
+        server: String,
+        /// The user.
+        email: String,
+        /// Where the password comes from.
+        place: String,
+        /// Whether the server itself says that something is wrong with it. Otherwise the same password was accepted
+        /// before.
+        sick: bool,
+    },
     /// 401 with a credential that should work.
     #[error("cannot {operation}: Exceptionless at {server} refused {credential}")]
     CredentialRefused {
@@ -295,7 +313,9 @@ impl ExceptionlessError {
             | Self::Redirected { .. }
             | Self::Unreadable { .. }
             | Self::LoginWithheld { .. } => ErrorKind::Unreachable,
+            Self::DoubtfulRefusal { sick: true, .. } => ErrorKind::Unreachable,
             Self::LoginRefused { .. }
+            | Self::DoubtfulRefusal { sick: false, .. }
             | Self::CredentialRefused { .. }
             | Self::ApiKeyCredential { .. }
             | Self::Forbidden { .. }
@@ -371,13 +391,26 @@ fn trouble(status: StatusCode) -> String {
     }
 }
 
+fn doubt(place: &str, sick: bool) -> String {
+    if sick {
+        ", and /health there says that something is wrong with the server: without its database it refuses right ones \
+         too; see its log"
+            .to_owned()
+    } else {
+        format!(
+            ", which it had accepted before: put the new password into {place} if it was changed there; otherwise the \
+             server's database is in trouble, see its log"
+        )
+    }
+}
+
 /// The server counts logins by the quarter hour, and the daemon leaves what remains to people.
 fn patience(refusal: &LoginRefusal, until: Option<DateTime<Utc>>) -> String {
     let until = clock(until);
     match refusal {
         LoginRefusal::LockedOut { .. } => format!("wait until {until}"),
         LoginRefusal::WrongPassword { .. } | LoginRefusal::Malformed { .. } => {
-            format!("the daemon tries again at {until}, or when its configuration is read anew")
+            format!("the daemon tries again at {until}, or as soon as another password is there")
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::domain::ids::{OrganizationId, ProjectId};
 pub enum Operation {
     /// Exchange the password for a login token.
     LogIn,
+    /// Ask the server whether it is well.
+    AskHealth,
     /// Ask whose credential ours is.
     WhoAmI,
     /// List the organizations.
@@ -37,6 +39,7 @@ impl Operation {
     pub fn route(&self) -> &'static str {
         match self {
             Self::LogIn => "POST /api/v2/auth/login",
+            Self::AskHealth => "GET /health",
             Self::WhoAmI => "GET /api/v2/users/me",
             Self::Organizations => "GET /api/v2/organizations",
             Self::Projects(_) => "GET /api/v2/organizations/{id}/projects",
@@ -63,6 +66,7 @@ impl Operation {
     pub fn label(&self) -> &'static str {
         match self {
             Self::LogIn => "log_in",
+            Self::AskHealth => "ask_health",
             Self::WhoAmI => "who_am_i",
             Self::Organizations => "organizations",
             Self::Projects(_) => "projects",
@@ -80,6 +84,7 @@ impl Operation {
         match self {
             Self::ProjectKeys(id) | Self::CreateKey(id) => Some(id),
             Self::LogIn
+            | Self::AskHealth
             | Self::WhoAmI
             | Self::Organizations
             | Self::Projects(_)
@@ -100,7 +105,7 @@ impl Operation {
         match self {
             Self::OrganizationKeys(_) | Self::ProjectKeys(_) | Self::CreateKey(_) => true,
             Self::DeleteKeys { .. } => true,
-            Self::LogIn | Self::WhoAmI | Self::Organizations | Self::CheckKey => false,
+            Self::LogIn | Self::AskHealth | Self::WhoAmI | Self::Organizations | Self::CheckKey => false,
             Self::Projects(_) | Self::FindProject(_) => false,
         }
     }
@@ -110,6 +115,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LogIn => f.write_str("log in"),
+            Self::AskHealth => f.write_str("ask whether the server is well"),
             Self::WhoAmI => f.write_str("ask which user we are"),
             Self::Organizations => f.write_str("list the organizations"),
             Self::Projects(id) => write!(f, "list the projects of organization {id}"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 
-use super::credential::Credential;
+use super::credential::{Credential, Pass};
 use super::door::{Answer, Authorization, Call, Door};
 use super::error::ExceptionlessError;
 use super::gate::Permit;
@@ -76,6 +76,9 @@ impl Session {
                 pass = fresh;
                 continue;
             }
+            if let Ok(answer) = &result {
+                self.credential_is(&pass, call, answer.status).await?;
+            }
             if let Some(result) = self.judge(call, result, &mut patience).await {
                 return result;
             }
@@ -94,12 +97,31 @@ impl Session {
         let (operation, server, status) = (call.operation.clone(), self.door.server.clone(), answer.status);
         if status == StatusCode::UNAUTHORIZED {
             self.credential.renew(&self.door, &pass).await?;
-        } else if status == StatusCode::TOO_MANY_REQUESTS {
+        }
+        self.credential_is(&pass, call, status).await?;
+        if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(ExceptionlessError::Throttled { operation, server, times: 1 });
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             return Err(ExceptionlessError::Trouble { operation, server, status });
         }
         Ok(answer)
+    }
+
+    /// Notes what a status says of the credential. A 401 that may not have been meant is an error.
+    async fn credential_is(
+        &self,
+        pass: &Pass,
+        call: &Call,
+        status: StatusCode,
+    ) -> Result<(), ExceptionlessError> {
+        if status.is_success() {
+            self.credential.is_accepted(pass);
+        } else if status == StatusCode::UNAUTHORIZED
+            && let Some(doubt) = self.credential.doubt(&self.door, pass, &call.operation).await
+        {
+            return Err(doubt);
+        }
+        Ok(())
     }
 
     /// Sends a request under a project's key.

@@ -11,6 +11,7 @@ use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
 use crate::traffic::Traffic;
 
+mod credential;
 mod server;
 
 const KEY: &str = "Zx81aQ0pLmN7bVc2RtYu5IoPsDf3GhJk9LzXcVb4";
@@ -168,31 +169,6 @@ async fn a_refused_token_is_renewed_once_for_everybody() {
     }
     let logins = server.targets().iter().filter(|target| target.contains("login")).count();
     assert_eq!(logins, 2);
-}
-
-#[tokio::test]
-async fn a_refused_login_is_remembered_until_the_quarter_hour_ends() {
-    let server = Server::start(|_: &Arrival, _| json(401, DATE, r#"{"title":"Login failed."}"#)).await;
-    let client = client(&server, login());
-    for _ in 0..3 {
-        let error = client.who_am_i().await.expect_err("refused");
-        let text = told(&error);
-        assert!(text.contains("e-mail or password of rotator@example.test; check $SECRET"), "{text}");
-        assert!(text.contains("2026-11-22T00:00:00Z"), "{text}");
-        assert_eq!(error.kind(), ErrorKind::NotPermitted);
-    }
-    assert_eq!(server.targets().len(), 1);
-}
-
-#[tokio::test]
-async fn a_login_in_a_servers_trouble_is_tried_three_times_at_most() {
-    let server = Server::start(|_: &Arrival, _| json(500, "", "{}")).await;
-    let client = client(&server, login());
-    for _ in 0..6 {
-        let error = client.who_am_i().await.expect_err("trouble");
-        assert_eq!(error.kind(), ErrorKind::Unreachable);
-    }
-    assert_eq!(server.targets().len(), 3);
 }
 
 #[tokio::test]

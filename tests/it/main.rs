@@ -18,6 +18,7 @@
 mod admin;
 mod bad_input;
 mod cluster;
+mod credentials;
 mod daemon;
 mod doctor;
 mod documents;

@@ -37,7 +37,12 @@ impl From<Answer> for Outcome {
 /// Runs the request. `instead` is a fault's status, sent at the moment the handler would have been called.
 pub(crate) fn run(state: &mut State, request: &Request, instead: Option<StatusCode>) -> Outcome {
     if matches!(request.route, Route::Health | Route::Ready) {
-        return instead.map_or_else(|| Answer::text(StatusCode::OK, "Healthy"), Answer::bare_problem).into();
+        // Both ping the database (contract 6.4).
+        let health = match state.switches.elasticsearch_down {
+            true => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Unhealthy"),
+            false => Answer::text(StatusCode::OK, "Healthy"),
+        };
+        return instead.map_or(health, Answer::bare_problem).into();
     }
     let Ok(identity) = Identity::of(state, request) else {
         return Answer::bare_problem(StatusCode::INTERNAL_SERVER_ERROR).into();

@@ -56,7 +56,7 @@ impl Default for Settings {
 pub struct Switches {
     /// Projects carry full `usage` and `usage_hours` arrays, about 18 KB each (contract 2.2).
     pub big_bodies: bool,
-    /// Elasticsearch fails: logins and Basic credentials answer 401, tokens 500 (contract 1.3).
+    /// Elasticsearch fails: logins and Basic credentials answer 401, tokens 500 (contract 1.3), /health 503 (6.4).
     pub elasticsearch_down: bool,
     /// A deleted key goes on authenticating for five minutes (contract 7).
     pub stale_authentication: bool,

@@ -1,0 +1,208 @@
+//! From a password to a login token, with an eye on the counters.
+//!
+//! Five attempts in a quarter hour lock the account for people too, even if the password is right by then. So a refusal
+//! is remembered until the quarter hour ends, unless there is another password to try by then; and what may be trouble
+//! of the server is answered with no more than a few attempts.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::Imprint;
+use crate::exceptionless::door::{Answer, Authorization, Call, Door};
+use crate::exceptionless::error::ExceptionlessError;
+use crate::exceptionless::health::Health;
+use crate::exceptionless::operation::Operation;
+use crate::exceptionless::refusal::{LoginRefusal, Unreadable};
+use crate::exceptionless::{jitter, wire};
+
+/// The counters of attempts start anew at each quarter hour of the server (`AuthHandler.cs`).
+const QUARTER_HOUR: i64 = 15 * 60;
+
+/// Attempts in a quarter hour that may end in trouble of the server, which can count them all the same.
+/// Two of the five stay with people.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// How often a login that found no connection is tried again.
+const CONNECTION_RETRIES: u32 = 2;
+
+/// What is known of the logins of this process.
+#[derive(Default)]
+pub(super) struct Logins {
+    failures: u32,
+    last_attempt: Option<Instant>,
+    /// The password that let us in last.
+    proven: Option<Imprint>,
+    withheld: Option<Withheld>,
+}
+
+struct Withheld {
+    refusal: Option<LoginRefusal>,
+    password: Imprint,
+    until: Option<DateTime<Utc>>,
+    ends: Instant,
+}
+
+/// A password, and what people need to know of it.
+pub(super) struct Password<'a> {
+    pub(super) email: &'a str,
+    pub(super) password: &'a SecretString,
+    /// Where it comes from.
+    pub(super) place: String,
+}
+
+impl Logins {
+    pub(super) async fn log_in(
+        &mut self,
+        door: &Door,
+        of: &Password<'_>,
+    ) -> Result<SecretString, ExceptionlessError> {
+        self.check_withheld(door, of)?;
+        let body = wire::Login { email: of.email, password: of.password.expose_secret() };
+        let call = Call {
+            method: Method::POST,
+            body: Some(wire::encode(&body)),
+            throttled: false,
+            ..Call::get(Operation::LogIn, "auth/login")
+        };
+        if self.last_attempt.is_some_and(|last| last.elapsed().as_secs() > QUARTER_HOUR.unsigned_abs()) {
+            self.failures = 0;
+        }
+        self.last_attempt = Some(Instant::now());
+        // Counted before it is sent: an attempt whose future is dropped may have been made.
+        self.failures += 1;
+        let answer = match attempt(door, &call).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error.was_not_sent() {
+                    self.failures -= 1;
+                }
+                return Err(self.after_trouble(door, of, error));
+            }
+        };
+        match answer.status {
+            StatusCode::OK => {
+                let token = answer
+                    .json::<wire::LoggedIn<'_>>()
+                    .and_then(|answer| answer.read())
+                    .map_err(|problem| door.unreadable(&Operation::LogIn, problem))?;
+                self.failures = 0;
+                self.proven = Some(Imprint::of(of.password));
+                Ok(token)
+            }
+            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, &answer).await),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                let refusal = LoginRefusal::Malformed { email: of.email.to_owned(), place: of.place.clone() };
+                Err(self.withhold(door, of, Some(refusal)))
+            }
+            _ => {
+                let error = refuse(door, &answer);
+                Err(self.after_trouble(door, of, error))
+            }
+        }
+    }
+
+    async fn after_refusal(&mut self, door: &Door, of: &Password<'_>, answer: &Answer) -> ExceptionlessError {
+        let (email, place) = (of.email.to_owned(), of.place.clone());
+        // Releases before 8.6.3 say no more than that it failed (`AuthController.cs`).
+        if answer.json::<wire::Problem<'_>>().is_ok_and(|problem| problem.title == "Login denied.") {
+            return self.withhold(door, of, Some(LoginRefusal::LockedOut { email }));
+        }
+        let sick = Health::ask(door).await == Health::Sick;
+        if !sick && (self.proven != Some(Imprint::of(of.password)) || self.failures >= MAX_ATTEMPTS) {
+            return self.withhold(door, of, Some(LoginRefusal::WrongPassword { email, place }));
+        }
+        let (operation, server) = (Operation::LogIn, door.server.clone());
+        let doubtful = ExceptionlessError::DoubtfulRefusal { operation, server, email, place, sick };
+        self.after_trouble(door, of, doubtful)
+    }
+
+    /// A refusal is about one password: another is tried, as long as there are attempts to spare.
+    fn check_withheld(&mut self, door: &Door, of: &Password<'_>) -> Result<(), ExceptionlessError> {
+        let Some(withheld) = &self.withheld else { return Ok(()) };
+        let replaced = withheld.is_about_the_password() && withheld.password != Imprint::of(of.password);
+        if Instant::now() >= withheld.ends {
+            self.failures = 0;
+        } else if !(replaced && self.failures < MAX_ATTEMPTS) {
+            return Err(withheld.error(door, self.failures));
+        }
+        self.withheld = None;
+        Ok(())
+    }
+
+    fn after_trouble(
+        &mut self,
+        door: &Door,
+        of: &Password<'_>,
+        error: ExceptionlessError,
+    ) -> ExceptionlessError {
+        if self.failures >= MAX_ATTEMPTS { self.withhold(door, of, None) } else { error }
+    }
+
+    fn withhold(
+        &mut self,
+        door: &Door,
+        of: &Password<'_>,
+        refusal: Option<LoginRefusal>,
+    ) -> ExceptionlessError {
+        let now = door.gate.server_time();
+        let until = now.and_then(|now| {
+            let number = now.timestamp().div_euclid(QUARTER_HOUR) + 1;
+            DateTime::from_timestamp(number * QUARTER_HOUR, 0)
+        });
+        let wait =
+            until.zip(now).and_then(|(until, now)| (until - now + TimeDelta::seconds(1)).to_std().ok());
+        let wait = wait.unwrap_or(Duration::from_secs(QUARTER_HOUR.unsigned_abs()));
+        let password = Imprint::of(of.password);
+        let withheld = Withheld { refusal, password, until, ends: Instant::now() + wait };
+        let error = withheld.error(door, self.failures);
+        self.withheld = Some(withheld);
+        error
+    }
+}
+
+impl Withheld {
+    fn is_about_the_password(&self) -> bool {
+        matches!(self.refusal, Some(LoginRefusal::WrongPassword { .. } | LoginRefusal::Malformed { .. }))
+    }
+
+    fn error(&self, door: &Door, attempts: u32) -> ExceptionlessError {
+        let (server, until) = (door.server.clone(), self.until);
+        match self.refusal.clone() {
+            Some(refusal) => ExceptionlessError::LoginRefused { server, refusal, until },
+            None => ExceptionlessError::LoginWithheld { server, attempts, until },
+        }
+    }
+}
+
+/// Only a login that found no connection is repeated: it cannot have been counted.
+async fn attempt(door: &Door, call: &Call) -> Result<Answer, ExceptionlessError> {
+    let mut retries = 0;
+    loop {
+        match door.pass(call, &Authorization::Nothing).await {
+            Err(error) if error.was_not_sent() && error.is_transient() && retries < CONNECTION_RETRIES => {
+                retries += 1;
+                tokio::time::sleep(jitter::below(Duration::from_secs(1))).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn refuse(door: &Door, answer: &Answer) -> ExceptionlessError {
+    let (operation, server, status) = (Operation::LogIn, door.server.clone(), answer.status);
+    if answer.is_html() {
+        door.unreadable(&operation, Unreadable::Html)
+    } else if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+        door.unreadable(&operation, Unreadable::Status(status))
+    } else if status == StatusCode::TOO_MANY_REQUESTS {
+        ExceptionlessError::Throttled { operation, server, times: 1 }
+    } else if status.is_server_error() {
+        ExceptionlessError::Trouble { operation, server, status }
+    } else {
+        ExceptionlessError::Rejected { operation, server, status }
+    }
+}

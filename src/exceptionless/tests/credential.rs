@@ -1,0 +1,161 @@
+//! What a refusal means, and how often it is tempted.
+
+use super::*;
+
+const FAILED: &str = r#"{"title":"Login failed."}"#;
+
+fn logins(server: &Server) -> usize {
+    server.targets().iter().filter(|target| *target == "POST /api/v2/auth/login").count()
+}
+
+#[tokio::test]
+async fn a_refused_login_is_remembered_until_the_quarter_hour_ends() {
+    let server = Server::start(|_: &Arrival, _| json(401, DATE, r#"{"title":"Login failed."}"#)).await;
+    let client = client(&server, login());
+    for _ in 0..3 {
+        let error = client.who_am_i().await.expect_err("refused");
+        let text = told(&error);
+        assert!(text.contains("e-mail or password of rotator@example.test; check $SECRET"), "{text}");
+        assert!(text.contains("2026-11-22T00:00:00Z"), "{text}");
+        assert_eq!(error.kind(), ErrorKind::NotPermitted);
+    }
+    assert_eq!(logins(&server), 1);
+}
+
+#[tokio::test]
+async fn a_login_in_a_servers_trouble_is_tried_three_times_at_most() {
+    let server = Server::start(|_: &Arrival, _| json(500, "", "{}")).await;
+    let client = client(&server, login());
+    for _ in 0..6 {
+        let error = client.who_am_i().await.expect_err("trouble");
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+    }
+    assert_eq!(server.targets().len(), 3);
+}
+
+/// Refuses every password, and says this of its health.
+async fn refusing(health: u16) -> Server {
+    Server::start(move |request: &Arrival, _| match request.target.as_str() {
+        "GET /health" => raw(health, "content-type: text/plain\r\n", "as it is"),
+        _ => json(401, DATE, FAILED),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_server_that_is_not_well_is_no_refusal() {
+    let server = refusing(503).await;
+    let client = client(&server, login());
+    for attempt in 1..=5 {
+        let error = client.who_am_i().await.expect_err("refused");
+        let words = if attempt < 3 { "/health there says" } else { "for reasons of the server" };
+        assert!(told(&error).contains(words), "{error}");
+        assert_eq!((error.kind(), logins(&server)), (ErrorKind::Unreachable, attempt.min(3)));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_show_its_health_is_taken_at_its_word() {
+    for health in [200, 404, 401] {
+        let server = refusing(health).await;
+        let client = client(&server, login());
+        for _ in 0..3 {
+            let error = client.who_am_i().await.expect_err("refused");
+            assert!(matches!(error, ExceptionlessError::LoginRefused { .. }), "{error}");
+        }
+        assert_eq!(logins(&server), 1);
+    }
+}
+
+/// Lets in at the first attempt, and at none after it. Its tokens are refused at once.
+fn let_in_once(request: &Arrival, before: usize) -> Reply {
+    match request.target.as_str() {
+        "POST /api/v2/auth/login" if before == 0 => json(200, "", &format!(r#"{{"token":"{TOKEN}"}}"#)),
+        "GET /health" => json(200, "", ""),
+        _ => json(401, DATE, FAILED),
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_has_worked_is_tried_again_and_then_no_more() {
+    let server = Server::start(let_in_once).await;
+    let client = client(&server, login());
+    for attempt in 1..=5 {
+        let error = client.who_am_i().await.expect_err("refused");
+        let words = if attempt < 3 { "which it had accepted before" } else { "2026-11-22T00:00:00Z" };
+        assert!(told(&error).contains(words) && told(&error).contains("$SECRET"), "{error}");
+        assert_eq!(logins(&server), 1 + attempt.min(3));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_about_one_password() {
+    let server = Server::start(|request: &Arrival, _| match request.body.contains("battery staple") {
+        true => json(200, "", &format!(r#"{{"token":"{TOKEN}"}}"#)),
+        false if request.head.contains(TOKEN) => json(200, "", "[]"),
+        false => json(401, DATE, FAILED),
+    })
+    .await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let put = |password: &str| fs::write(file.path(), password).expect("written");
+    put(PASSWORD);
+    let email = "rotator@example.test".to_owned();
+    let source = SecretSource::File(file.path().to_owned());
+    let client = client(&server, ExceptionlessAuth::Login { email, password: source });
+    for _ in 0..4 {
+        client.organizations().await.expect_err("refused");
+    }
+    assert_eq!(logins(&server), 1);
+    for number in 0..4 {
+        put(&format!("a guess {number}"));
+        client.organizations().await.expect_err("refused");
+    }
+    assert_eq!(logins(&server), 3, "people may want the other two");
+    put("battery staple");
+    client.organizations().await.expect_err("not before the quarter hour ends");
+    assert_eq!(logins(&server), 3);
+}
+
+#[tokio::test]
+async fn another_password_is_tried_at_once() {
+    let server = Server::start(|request: &Arrival, _| match request.body.contains("battery staple") {
+        true => json(200, "", &format!(r#"{{"token":"{TOKEN}"}}"#)),
+        false if request.head.contains(TOKEN) => json(200, "", "[]"),
+        false => json(401, DATE, FAILED),
+    })
+    .await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), PASSWORD).expect("written");
+    let email = "rotator@example.test".to_owned();
+    let source = SecretSource::File(file.path().to_owned());
+    let client = client(&server, ExceptionlessAuth::Login { email, password: source });
+    client.organizations().await.expect_err("refused");
+    fs::write(file.path(), "battery staple").expect("written");
+    client.organizations().await.expect("organizations");
+    assert_eq!(logins(&server), 2);
+}
+
+#[tokio::test]
+async fn with_basic_a_refusal_says_whether_it_can_be_believed() {
+    for (health, worked, words) in [
+        (503, false, "/health there says"),
+        (503, true, "/health there says"),
+        (200, true, "which it had accepted before"),
+        (404, false, "check $SECRET and that the account is active"),
+    ] {
+        let server = Server::start(move |request: &Arrival, before| match request.target.as_str() {
+            "GET /health" => raw(health, "", ""),
+            _ if worked && before == 0 => json(200, "", "[]"),
+            _ => json(401, "", "{}"),
+        })
+        .await;
+        let client = client(&server, basic());
+        if worked {
+            client.organizations().await.expect("organizations");
+        }
+        let error = client.organizations().await.expect_err("refused");
+        assert!(told(&error).contains(words), "{health} {worked}: {error}");
+        let kind = if health == 503 { ErrorKind::Unreachable } else { ErrorKind::NotPermitted };
+        assert_eq!(error.kind(), kind);
+    }
+}
