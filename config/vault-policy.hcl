@@ -4,9 +4,9 @@
 #   vault policy write exceptionless-rotator vault-policy.hcl
 #   vault write auth/approle/role/exceptionless-rotator token_policies=exceptionless-rotator token_ttl=1h
 
-# Read each secret, and write new versions by check-and-set.
+# Read each secret, and write new versions by check-and-set. Patch is for write = "merge" alone.
 path "secret/data/exceptionless/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "patch", "read", "update"]
 }
 
 # Find the secrets of projects that no longer exist, and repeat the owner's mark in custom_metadata. Patch

@@ -46,7 +46,7 @@ use lease::{LeaseView, Tenure};
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
 pub use attempt::WIDEST_SPREAD;
-pub use observe::{Others, Survey};
+pub use observe::Survey;
 
 /// Both servers, and what the operator wants of them.
 #[derive(Clone)]
@@ -208,10 +208,10 @@ impl Engine {
         stop: &CancellationToken,
         report: &mut PassReport,
     ) {
-        let Survey { plan: Plan { steps, vanished, wake_at }, others, blind, .. } = survey;
+        let Survey { plan: Plan { steps, vanished, wake_at }, blind, .. } = survey;
         (report.blind, report.wake_at) = (blind, wake_at);
         let forbidden = permit::missing(self, &steps).await;
-        report.projects = self.act(&steps, &others, forbidden, stop).await;
+        report.projects = self.act(&steps, forbidden, stop).await;
         let clocks = self.clocks();
         let written = report.projects.iter().filter_map(|project| project.outcome.written());
         let replaced = written.filter_map(|publication| plan::wake_after(publication, &clocks)).min();
@@ -226,7 +226,6 @@ impl Engine {
     async fn act(
         &self,
         steps: &[Step],
-        others: &Others,
         mut forbidden: HashMap<SecretPath, Failure>,
         stop: &CancellationToken,
     ) -> Vec<ProjectReport> {
@@ -238,7 +237,7 @@ impl Engine {
                 let place = step.observed.target.place.as_ref().ok();
                 let forbidden = place.and_then(|path| forbidden.remove(path));
                 async move {
-                    let (outcome, unstamped) = self.act_on(step, others, forbidden, stop).await;
+                    let (outcome, unstamped) = self.act_on(step, forbidden, stop).await;
                     if step.acts() {
                         self.progress.send_modify(|progress| progress.one_done(outcome.is_failure()));
                     }
@@ -257,7 +256,6 @@ impl Engine {
     async fn act_on(
         &self,
         step: &Step,
-        others: &Others,
         forbidden: Option<Failure>,
         stop: &CancellationToken,
     ) -> (Outcome, Option<VaultError>) {
@@ -278,7 +276,7 @@ impl Engine {
         if stop.is_cancelled() || !self.tenure.stands() {
             return (Outcome::NotBegun, None);
         }
-        let attempt = Attempt { engine: self, step, path, secret: &sight.secret, others: others.get(path) };
+        let attempt = Attempt { engine: self, step, path, secret: &sight.secret };
         let work = async {
             let outcome = match forbidden {
                 Some(failure) => Outcome::Failed(failure),

@@ -43,7 +43,7 @@ pub use connections::UnusableFile;
 pub use error::{Kind, VaultError};
 pub use lease::LeaseRead;
 pub use preflight::{Health, Identity, MAX_ASKED_AT_ONCE, grants};
-pub use secret::{OtherFields, Over, Secret};
+pub use secret::Secret;
 
 mod attempt;
 mod auth;

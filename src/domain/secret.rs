@@ -198,6 +198,21 @@ pub enum SecretState {
 }
 
 impl SecretState {
+    /// Whether a later version means the same to us as the one before it, so that what was decided by that one holds:
+    /// only other owners' fields were written.
+    pub fn differs_for_others_alone(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Ours(now), Self::Ours(before)) => {
+                now.version > before.version
+                    && Published { version: before.version, ..Published::clone(now) } == **before
+            }
+            (Self::Unclaimed { version }, Self::Absent | Self::Unclaimed { .. }) => {
+                *version > before.version()
+            }
+            _ => false,
+        }
+    }
+
     /// The version for the next check-and-set.
     pub fn version(&self) -> u64 {
         match self {

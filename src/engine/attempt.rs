@@ -5,6 +5,7 @@
 //! enrolled by a later pass. Deleting it here would need the certainty that nobody has adopted it in the
 //! meantime, which no answer of a server can give.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,7 +25,7 @@ use crate::plan::reason::Due;
 use crate::plan::target::Target;
 use crate::plan::world::OwnKey;
 use crate::plan::{Decision, Step};
-use crate::vault::{Kind as VaultKind, OtherFields, Over, Secret, VaultError};
+use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
 use super::report::Outcome;
 use super::{Engine, event};
@@ -34,6 +35,8 @@ const MINTS: usize = 2;
 /// How often a fresh key is tried before it is called broken. Exceptionless answers for a new key at
 /// once when its nodes share a cache; a few seconds of doubt cost nothing, because the check is free.
 const CHECKS: u32 = 6;
+/// How often a publication is sent into a secret in which other owners write meanwhile.
+const MERGES: usize = 5;
 /// Clocks that differ by more than this: the latest of them would date keys so that they never die.
 pub const WIDEST_SPREAD: TimeDelta = TimeDelta::days(1);
 /// The pause after the first check; it doubles each time, to about six seconds in all.
@@ -46,8 +49,6 @@ pub(super) struct Attempt<'a> {
     pub(super) path: &'a SecretPath,
     /// What stood there.
     pub(super) secret: &'a SecretState,
-    /// What others have beside it, from the same reading.
-    pub(super) others: Option<&'a OtherFields>,
 }
 
 /// Why an attempt ended without a publication.
@@ -369,27 +370,36 @@ impl Attempt<'_> {
                 Outcome::Published(publication, version)
             }
         };
-        let over = Over { version: self.secret.version(), others: self.others };
-        let error = match self.engine.vault.publish(self.path, &publication, over, deadline).await {
-            Ok(version) => return Ok(done(publication, version)),
-            Err(error) => error,
-        };
-        if matches!(error, VaultError::Late { .. }) && !tenure.stands() {
-            return Err(Failure::NotLeader);
-        }
-        if !matches!(error.kind(), VaultKind::Conflict | VaultKind::Ambiguous) {
-            return Err(Failure::Publish(error));
-        }
-        let now = match self.engine.vault.read(self.path).await {
-            Ok(Secret { state: SecretState::Ours(now), .. })
-                if now.publishes(&publication.api_key)
-                    && (!renewed || now.retiring == publication.retiring) =>
-            {
-                return Ok(done(publication, now.version));
+        let mut over = Cow::Borrowed(self.secret);
+        let mut rounds = 1..MERGES;
+        let now = loop {
+            let error = match self.engine.vault.publish(self.path, &publication, &over, deadline).await {
+                Ok(version) => return Ok(done(publication, version)),
+                Err(error) => error,
+            };
+            if matches!(error, VaultError::Late { .. }) && !tenure.stands() {
+                return Err(Failure::NotLeader);
             }
-            Ok(Secret { state, .. }) if error.kind() == VaultKind::Conflict => state,
-            // A write whose answer was lost may still be on its way.
-            Ok(_) | Err(_) => return Err(Failure::PublishLost(error)),
+            if !matches!(error.kind(), VaultKind::Conflict | VaultKind::Ambiguous) {
+                return Err(Failure::Publish(error));
+            }
+            let now = match self.engine.vault.read(self.path).await {
+                Ok(Secret { state: SecretState::Ours(now), .. })
+                    if now.publishes(&publication.api_key)
+                        && (!renewed || now.retiring == publication.retiring) =>
+                {
+                    return Ok(done(publication, now.version));
+                }
+                Ok(Secret { state, .. }) if error.kind() == VaultKind::Conflict => state,
+                // A write whose answer was lost may still be on its way.
+                Ok(_) | Err(_) => return Err(Failure::PublishLost(error)),
+            };
+            if !(self.engine.vault.is_shared() && now.differs_for_others_alone(&over))
+                || rounds.next().is_none()
+            {
+                break now;
+            }
+            over = Cow::Owned(now);
         };
         // Others changed something beside our key, or a person rolled back: nobody published a fresh one.
         let seen = self.step.observed.ours();

@@ -10,7 +10,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,24 +29,17 @@ use crate::plan::selection::left_out;
 use crate::plan::target::{Target, targets};
 use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use crate::plan::{self, Plan};
-use crate::vault::OtherFields;
 
 use super::report::Progress;
 use super::{Engine, PassError, Request, event};
 use listings::{list_keys, list_projects};
 use secrets::{Read, find_strays, read_secrets};
 
-/// The fields of other owners, by the path of the secret, from the same reading as its state. A secret that is missing
-/// here has none.
-pub type Others = HashMap<SecretPath, OtherFields>;
-
 /// What was seen and decided, before anything is done.
 #[derive(Debug)]
 pub struct Survey {
     /// The decisions.
     pub plan: Plan,
-    /// The fields of other owners in secrets that they share with us.
-    pub others: Others,
     /// What could not be seen.
     pub blind: Vec<String>,
     /// Every project that was listed, selected or not.
@@ -74,7 +67,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     }
 
     engine.progress.send_replace(Progress::reading(targets.len()));
-    let (mut reads, others) = read_secrets(engine, &targets, &suspended).await?;
+    let mut reads = read_secrets(engine, &targets, &suspended).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_all() && blind.is_empty();
     let strays = find_strays(engine, &homes, &mut blind).await;
@@ -94,7 +87,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let strays = strays.map(|secrets| Strays { secrets, existing: whole.then_some(existing_ids) });
     let world = World { clocks: engine.clocks(), projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
-    Ok(Survey { plan, others, blind: blind.0, existing, keys })
+    Ok(Survey { plan, blind: blind.0, existing, keys })
 }
 
 /// Why there is no project to look at.

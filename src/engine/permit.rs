@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::path::SecretPath;
-use crate::domain::secret::SecretState;
 use crate::plan::Step;
 use crate::vault::{MAX_ASKED_AT_ONCE, grants};
 
@@ -19,10 +18,7 @@ pub(super) async fn missing(engine: &Engine, steps: &[Step]) -> HashMap<SecretPa
         .filter(|step| step.publishes())
         .filter_map(|step| {
             let path = step.observed.target.place.as_ref().ok()?;
-            let needed = match step.observed.sight()?.secret {
-                SecretState::Absent => "create",
-                _ => "update",
-            };
+            let needed = engine.vault.right_to_publish(&step.observed.sight()?.secret);
             Some((engine.vault.data_path(path), (path, needed)))
         })
         .collect();

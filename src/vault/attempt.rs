@@ -15,6 +15,7 @@ pub struct Attempt {
 pub(super) enum Operation {
     Read,
     Publish,
+    Merge,
     Mark,
     Withdraw,
     ReadLease,
@@ -32,7 +33,10 @@ pub(super) enum Operation {
 impl Operation {
     /// Whether it changes a secret, so that an answer that does not come leaves a doubt.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Publish | Self::Mark | Self::Withdraw | Self::HoldLease | Self::MarkLease)
+        matches!(
+            self,
+            Self::Publish | Self::Merge | Self::Mark | Self::Withdraw | Self::HoldLease | Self::MarkLease
+        )
     }
 
     /// Whether it keeps the process in office and logged in, whatever its pass does, and so tells nothing of the pass.
@@ -53,6 +57,7 @@ impl Operation {
         match self {
             Self::Read => "read",
             Self::Publish => "publish",
+            Self::Merge => "merge",
             Self::Mark => "mark",
             Self::Withdraw => "withdraw",
             Self::ReadLease => "read_lease",
@@ -71,7 +76,7 @@ impl Operation {
     fn verb(self) -> &'static str {
         match self {
             Self::Read | Self::ReadLease => "read",
-            Self::Publish | Self::HoldLease => "write",
+            Self::Publish | Self::Merge | Self::HoldLease => "write",
             Self::Mark | Self::MarkLease => "mark",
             Self::Withdraw => "delete",
             Self::List => "list",
@@ -86,6 +91,7 @@ impl Operation {
         match self {
             // All that its passes need there: a policy's rule for one path hides what a wider one grants.
             Self::Read | Self::Publish | Self::ReadLease | Self::HoldLease => r#""create", "read", "update""#,
+            Self::Merge => r#""create", "patch", "read", "update""#,
             Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
             Self::Mark | Self::MarkLease => r#""patch""#,
             Self::List => r#""list""#,

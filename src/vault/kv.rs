@@ -15,10 +15,10 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::secret::{Over, Secret};
+use super::secret::{Fields, Secret};
 use super::transport::{Answer, Call, ambiguous};
 use crate::domain::path::SecretPath;
-use crate::domain::secret::Publication;
+use crate::domain::secret::{Publication, SecretState};
 
 /// Deeper than any template makes a path; a bound for a folder that somebody else fills.
 const DEEPEST_FOLDER: usize = 8;
@@ -32,6 +32,18 @@ struct PatchMetadata {
     #[endpoint(skip)]
     path: String,
     custom_metadata: HashMap<String, Option<String>>,
+}
+
+/// vaultrs has no patch of data. A field that is null is removed.
+#[derive(Endpoint)]
+#[endpoint(path = "{self.mount}/data/{self.path}", method = "PATCH")]
+struct PatchSecret {
+    #[endpoint(skip)]
+    mount: String,
+    #[endpoint(skip)]
+    path: String,
+    data: Value,
+    options: SetSecretRequestOptions,
 }
 
 impl VaultStore {
@@ -51,6 +63,7 @@ impl VaultStore {
 
     /// Publishes over what was read, if it is still there, and returns the new version.
     ///
+    /// Where others may have fields in the same secret, Vault itself puts ours beside theirs, which are never sent.
     /// The request is not sent after `deadline`, and no longer waited for. [`Kind::Conflict`] means that
     /// somebody else wrote; [`Kind::Ambiguous`] that the write may have been applied, so that it must be
     /// read back; every other error that nothing was changed.
@@ -61,12 +74,34 @@ impl VaultStore {
         &self,
         path: &SecretPath,
         publication: &Publication,
-        over: impl Into<Over<'_>>,
+        over: &SecretState,
         deadline: Instant,
     ) -> Result<u64, VaultError> {
-        let over = over.into();
-        let data = self.layout().data(publication, over.others);
-        self.write(Operation::Publish, path, data, over.version, Some(deadline)).await
+        let (version, deadline) = (over.version(), Some(deadline));
+        if self.merges_into(over) {
+            return self.merge(path, self.layout().patch(publication), version, deadline).await;
+        }
+        let data = self.layout().data(publication);
+        self.write(Operation::Publish, path, data, version, deadline).await
+    }
+
+    /// The capability that a publication over this needs at the secret's [`data_path`](Self::data_path).
+    pub fn right_to_publish(&self, over: &SecretState) -> &'static str {
+        match over {
+            SecretState::Absent => "create",
+            over if self.merges_into(over) => "patch",
+            _ => "update",
+        }
+    }
+
+    /// Whether secrets of ours have other owners too.
+    pub fn is_shared(&self) -> bool {
+        self.layout().is_shared()
+    }
+
+    /// A patch needs a version that is there.
+    fn merges_into(&self, over: &SecretState) -> bool {
+        self.is_shared() && !matches!(over, SecretState::Absent | SecretState::Deleted { .. })
     }
 
     /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, and removes the mark of
@@ -84,10 +119,9 @@ impl VaultStore {
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and
     /// a later one stays. From a secret that others share, only our fields are removed.
     pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
-        if self.layout().is_shared() && !seen.others.0.is_empty() {
-            let data = Value::Object(seen.others.0.clone());
-            let over = seen.state.version();
-            return self.write(Operation::Publish, path, data, over, None).await.map(drop);
+        if seen.has_others {
+            let version = seen.state.version();
+            return self.merge(path, self.layout().removal(), version, None).await.map(drop);
         }
         let request = DeleteSecretVersionsRequest {
             mount: self.mount(),
@@ -160,13 +194,8 @@ impl VaultStore {
         deadline: Option<Instant>,
     ) -> Result<u64, VaultError> {
         let attempt = self.attempt(operation, "data", path.as_str());
-        let Ok(cas) = u32::try_from(over) else { return Err(VaultError::Request { attempt }) };
-        let request = SetSecretRequest {
-            mount: self.mount(),
-            path: path.to_string(),
-            data,
-            options: Some(SetSecretRequestOptions { cas }),
-        };
+        let options = Some(check_and_set(&attempt, over)?);
+        let request = SetSecretRequest { mount: self.mount(), path: path.to_string(), data, options };
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, deadline).await?;
         self.refuse_not_found(&call, &answer)?;
@@ -174,7 +203,31 @@ impl VaultStore {
             // KV version 1 takes anything at any path, and says nothing.
             return Err(VaultError::KvVersion1 { mount: self.mount() });
         }
-        let written: Result<SecretVersionMetadata, _> = self.transport().data(&call.attempt, &answer);
+        self.written(&call, &answer)
+    }
+
+    async fn merge(
+        &self,
+        path: &SecretPath,
+        fields: Fields,
+        over: u64,
+        deadline: Option<Instant>,
+    ) -> Result<u64, VaultError> {
+        let attempt = self.attempt(Operation::Merge, "data", path.as_str());
+        let options = check_and_set(&attempt, over)?;
+        let (mount, data) = (self.mount(), Value::Object(fields));
+        let request = PatchSecret { mount, path: path.to_string(), data, options };
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, deadline).await?;
+        if answer.is_not_found() {
+            // The version that was read is deleted, or gone altogether.
+            return Err(VaultError::Conflict { attempt: call.attempt });
+        }
+        self.written(&call, &answer)
+    }
+
+    fn written(&self, call: &Call, answer: &Answer) -> Result<u64, VaultError> {
+        let written: Result<SecretVersionMetadata, _> = self.transport().data(&call.attempt, answer);
         written.map(|written| written.version).map_err(|error| ambiguous(&call.attempt, error))
     }
 
@@ -201,6 +254,11 @@ impl VaultStore {
     pub(super) fn attempt(&self, operation: Operation, api: &str, path: &str) -> Attempt {
         Attempt::new(operation, format!("{}/{api}/{path}", self.mount()))
     }
+}
+
+fn check_and_set(attempt: &Attempt, over: u64) -> Result<SetSecretRequestOptions, VaultError> {
+    let cas = u32::try_from(over).map_err(|_| VaultError::Request { attempt: attempt.clone() })?;
+    Ok(SetSecretRequestOptions { cas })
 }
 
 fn with_slash(folder: &str) -> String {

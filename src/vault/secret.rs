@@ -1,7 +1,6 @@
 //! What a secret says, and what it shall say: between Vault's JSON and the domain.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -22,39 +21,17 @@ pub struct Secret {
     pub state: SecretState,
     /// Since when its project is marked as gone, as [`mark_vanished`](super::VaultStore::mark_vanished) wrote it.
     pub vanished_at: Option<String>,
-    /// The fields of other owners, which a merge keeps. Empty when the secret is ours alone.
-    pub others: OtherFields,
+    /// Whether other owners have fields in it. Their values may be secret too, so that they are not kept.
+    pub has_others: bool,
 }
 
-/// The fields that other owners have in a secret. They do not print: their values may be secret too.
-#[derive(Clone, Default, PartialEq)]
-pub struct OtherFields(pub Map<String, Value>);
-
-impl fmt::Debug for OtherFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OtherFields({})", self.0.len())
-    }
-}
+/// The fields of a secret, or of a patch of it, in which null removes one.
+pub(super) type Fields = Map<String, Value>;
 
 impl Secret {
     /// Nothing at all.
     pub fn absent() -> Self {
-        Self { state: SecretState::Absent, vanished_at: None, others: OtherFields::default() }
-    }
-}
-
-/// What a publication is written over.
-#[derive(Clone, Copy)]
-pub struct Over<'a> {
-    /// The version for the check-and-set.
-    pub version: u64,
-    /// The fields of other owners, if there are any to keep.
-    pub others: Option<&'a OtherFields>,
-}
-
-impl<'a> From<&'a Secret> for Over<'a> {
-    fn from(read: &'a Secret) -> Self {
-        Self { version: read.state.version(), others: Some(&read.others) }
+        Self { state: SecretState::Absent, vanished_at: None, has_others: false }
     }
 }
 
@@ -95,11 +72,11 @@ impl Layout {
         let written_at = self.written_at(&metadata.created_time);
         let Value::Object(fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, vanished_at, others: OtherFields::default() };
+            return Secret { state, vanished_at, has_others: false };
         };
         let state = self.state(version, written_at, &fields, stamp, vanished_at.is_some());
-        let kept = fields.into_iter().filter(|(name, _)| self.shared && !self.is_ours(name));
-        Secret { state, vanished_at, others: OtherFields(kept.collect()) }
+        let has_others = self.shared && fields.keys().any(|name| !self.is_ours(name));
+        Secret { state, vanished_at, has_others }
     }
 
     fn state(
@@ -132,13 +109,26 @@ impl Layout {
         (!self.shared).then(|| written.to_utc())
     }
 
-    /// The data that publishes: our fields, and what others have beside them.
-    pub(super) fn data(&self, publication: &Publication, others: Option<&OtherFields>) -> Value {
-        let OtherFields(mut data) = others.filter(|_| self.shared).cloned().unwrap_or_default();
-        for (name, value) in publication.fields() {
-            data.insert(self.name(name), Value::String(value));
-        }
-        Value::Object(data)
+    /// The data that publishes where nothing else is, or shall be.
+    pub(super) fn data(&self, publication: &Publication) -> Value {
+        Value::Object(self.fields(publication))
+    }
+
+    /// The patch that publishes: it sets our fields, removes those of ours that have no value now, and names no other.
+    pub(super) fn patch(&self, publication: &Publication) -> Fields {
+        let mut patch = self.removal();
+        patch.extend(self.fields(publication));
+        patch
+    }
+
+    /// The patch that removes our fields.
+    pub(super) fn removal(&self) -> Fields {
+        FIELDS.into_iter().map(|name| (self.name(name), Value::Null)).collect()
+    }
+
+    fn fields(&self, publication: &Publication) -> Fields {
+        let fields = publication.fields().into_iter();
+        fields.map(|(name, value)| (self.name(name), Value::String(value))).collect()
     }
 
     /// The `custom_metadata` of a secret that lives: our mark, and no word of an end.

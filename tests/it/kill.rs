@@ -1,4 +1,4 @@
-//! The process ends at every point before and after every request, in six situations, and the passes after it
+//! The process ends at every point before and after every request, in seven situations, and the passes after it
 //! put everything right.
 //!
 //! The points are not written down here: an undisturbed run records those that it reaches, so that a request that is
@@ -36,15 +36,17 @@ enum Situation {
     Adoption,
     Enrolment,
     Emergency,
+    Shared,
 }
 
-const SITUATIONS: [Situation; 6] = [
+const SITUATIONS: [Situation; 7] = [
     Situation::FirstPublication,
     Situation::Rotation,
     Situation::Retirement,
     Situation::Adoption,
     Situation::Enrolment,
     Situation::Emergency,
+    Situation::Shared,
 ];
 
 impl Situation {
@@ -56,13 +58,14 @@ impl Situation {
             Self::Adoption => "adoption",
             Self::Enrolment => "enrolment",
             Self::Emergency => "emergency",
+            Self::Shared => "rotation in a shared secret",
         }
     }
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::FirstPublication | Self::Adoption | Self::Retirement | Self::Enrolment => &["rotate"],
-            Self::Rotation => &["rotate", "--all"],
+            Self::Rotation | Self::Shared => &["rotate", "--all"],
             Self::Emergency => &["rotate", "--all", "--revoke-previous-now"],
         }
     }
@@ -75,6 +78,10 @@ impl Situation {
         match self {
             Self::FirstPublication => {}
             Self::Rotation | Self::Emergency => {
+                rig.rotate().await;
+            }
+            Self::Shared => {
+                rig.share().await;
                 rig.rotate().await;
             }
             Self::Retirement => {
@@ -135,6 +142,9 @@ async fn breaches(situation: Situation, point: &str) -> Vec<String> {
     if persons.is_empty() || !persons.iter().all(|key| rig.emulator.authenticates(key)) {
         breaches.push("a person's key is gone".to_owned());
     }
+    if situation == Situation::Shared && !rig.others_are_kept().await {
+        breaches.push("another owner's field is gone".to_owned());
+    }
     breaches
 }
 
@@ -157,6 +167,7 @@ async fn wherever_the_process_is_killed_the_next_passes_put_everything_right() {
         "exceptionless.create_key",
         "exceptionless.delete_keys",
         "vault.publish",
+        "vault.merge",
         "vault.mark",
         "vault.log_in",
     ] {

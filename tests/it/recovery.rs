@@ -10,6 +10,7 @@ mod ownership;
 mod people;
 mod publishing;
 mod reading;
+mod sharing;
 mod vanished;
 
 /// The notes of a key of ours.

@@ -10,11 +10,10 @@ use serde_json::json;
 
 use crate::support::bao::{Bao, FOLDER};
 use crate::support::process::{Ended, Process};
-use crate::support::rig::Rig;
+use crate::support::rig::{OF_ANOTHER, Rig};
 use crate::support::secrets;
 
 const WRONG_PASSWORD: &str = "battery staple wrong";
-const OF_ANOTHER: &str = "value-of-another-owner";
 
 /// All libraries too.
 const FINEST: &str =
@@ -198,7 +197,9 @@ async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     rig.set("vault", "write", "\"merge\"").set("vault", "field_prefix", "\"ex_\"");
     let former = rig.config["vault"].clone();
     rig.set("vault", "path", &format!("\"{FOLDER}/shared-{{project_id}}\""));
-    assert_eq!(ledger.run(&rig, &["rotate"]).await, 0);
+    for arguments in [&["rotate"][..], &["rotate", "--all"], &["explain", "*"], &["check"]] {
+        assert_eq!(ledger.run(&rig, arguments).await, 0);
+    }
     assert_eq!(rig.corner.get_raw(&shared).await["password"], OF_ANOTHER);
     rig.config.insert("vault".to_owned(), former);
     rig.set("vault", "write", "\"replace\"").unset("vault", "field_prefix");

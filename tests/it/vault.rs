@@ -17,6 +17,7 @@ use crate::support::bao::{FOLDER, instance};
 mod auth;
 mod faults;
 mod kv;
+mod merge;
 mod rights;
 mod secrecy;
 mod service_account;

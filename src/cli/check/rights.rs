@@ -82,8 +82,12 @@ fn needs(engine: &Engine, survey: &Survey) -> BTreeMap<String, Need> {
         let rule = format!("{folder}/*");
         needs.insert(path, Need { capabilities, rule });
     };
+    let writing: &[_] = match vault.is_shared() {
+        true => &["create", "patch", "read", "update"],
+        false => &["create", "read", "update"],
+    };
     for path in survey.plan.steps.iter().filter_map(writable) {
-        need(vault.data_path(path), &["create", "read", "update"]);
+        need(vault.data_path(path), writing);
         need(vault.metadata_path(path), &["patch"]);
         if engine.policy.on_vanished == OnVanished::Delete {
             need(vault.delete_path(path), &["update"]);

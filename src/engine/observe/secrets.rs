@@ -14,7 +14,7 @@ use crate::plan::target::Target;
 use crate::plan::world::Stray;
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
-use super::{Blind, Engine, Others, PassError, event};
+use super::{Blind, Engine, PassError, event};
 
 /// How the reading of a project's secret ended.
 pub(super) enum Read {
@@ -30,7 +30,7 @@ pub(super) async fn read_secrets(
     engine: &Engine,
     targets: &[Target],
     suspended: &HashSet<OrganizationId>,
-) -> Result<(HashMap<ProjectId, Read>, Others), PassError> {
+) -> Result<HashMap<ProjectId, Read>, PassError> {
     let lost_in_a_row = AtomicUsize::new(0);
     let first_error = OnceLock::new();
     let read = |target: &'_ Target| {
@@ -40,14 +40,13 @@ pub(super) async fn read_secrets(
         let (lost_in_a_row, first_error) = (&lost_in_a_row, &first_error);
         async move {
             if asleep {
-                return Ok((id, Read::Suspended, None));
+                return Ok((id, Read::Suspended));
             }
-            let Some(path) = place else { return Ok((id, Read::NoPath, None)) };
+            let Some(path) = place else { return Ok((id, Read::NoPath)) };
             let outcome = match engine.vault.read(&path).await {
                 Ok(secret) => {
                     lost_in_a_row.store(0, Ordering::Relaxed);
-                    let Secret { state, others, .. } = secret;
-                    (id, Read::Secret(state), (!others.0.is_empty()).then_some((path, others)))
+                    (id, Read::Secret(secret.state))
                 }
                 Err(error) => {
                     let lost = error.kind() == VaultKind::Unreachable;
@@ -56,7 +55,7 @@ pub(super) async fn read_secrets(
                     }
                     let problem = unread(&path, &error);
                     let _ = first_error.set(error);
-                    (id, Read::Failed(problem), None)
+                    (id, Read::Failed(problem))
                 }
             };
             let failed = matches!(outcome.1, Read::Failed(_));
@@ -69,20 +68,14 @@ pub(super) async fn read_secrets(
         .buffer_unordered(engine.concurrency)
         .try_collect()
         .await?;
-    let awake = read.iter().any(|(_, outcome, _)| !matches!(outcome, Read::Suspended));
+    let awake = read.iter().any(|(_, outcome)| !matches!(outcome, Read::Suspended));
     if awake
-        && !read.iter().any(|(_, outcome, _)| matches!(outcome, Read::Secret(_)))
+        && !read.iter().any(|(_, outcome)| matches!(outcome, Read::Secret(_)))
         && let Some(error) = first_error.into_inner()
     {
         return Err(PassError::Vault(error));
     }
-    let mut reads = HashMap::with_capacity(read.len());
-    let mut others = Others::new();
-    for (id, outcome, fields) in read {
-        reads.insert(id, outcome);
-        others.extend(fields);
-    }
-    Ok((reads, others))
+    Ok(read.into_iter().collect())
 }
 
 fn unread(path: &SecretPath, error: &VaultError) -> String {

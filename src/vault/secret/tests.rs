@@ -92,22 +92,22 @@ fn a_shared_secret_has_room_unless_one_of_our_names_is_taken() {
 }
 
 #[test]
-fn a_merge_drops_only_our_own_old_fields() {
-    let before = json!({"ex_managed_by": OURS, "ex_next_rotation_at": "old", "ex_else": [1], "x": null});
-    let seen = merging().interpret(version(before, &[]));
-    assert_eq!(Value::Object(seen.others.0.clone()), json!({"ex_else": [1], "x": null}));
-    let after = merging().data(&Publication { next_rotation_at: None, ..publication() }, Some(&seen.others));
-    assert_eq!(after["ex_api_key"], "key-1");
-    assert_eq!(after["ex_else"], json!([1]));
-    assert_eq!(after.get("ex_next_rotation_at"), None);
-    assert!(after.get("x").is_some_and(Value::is_null));
+fn a_merge_names_all_our_fields_and_no_other() {
+    let patch = merging().patch(&Publication { next_rotation_at: None, ..publication() });
+    let names: Vec<_> = patch.keys().map(|name| name.strip_prefix("ex_").expect("our prefix")).collect();
+    assert_eq!(names.len(), FIELDS.len());
+    assert!(names.iter().all(|name| FIELDS.contains(name)));
+    assert_eq!((&patch["ex_api_key"], &patch["ex_next_rotation_at"]), (&json!("key-1"), &Value::Null));
+    assert!(merging().removal().iter().all(|(name, value)| patch.contains_key(name) && value.is_null()));
 }
 
 #[test]
-fn a_replaced_secret_keeps_nothing() {
-    let seen = replacing().interpret(version(json!({"password": "x"}), &[]));
-    assert!(seen.others.0.is_empty());
-    assert_eq!(replacing().data(&publication(), None).as_object().map(Map::len), Some(FIELDS.len()));
+fn only_a_shared_secret_has_others() {
+    let seen = |layout: Layout, data| layout.interpret(version(data, &[])).has_others;
+    assert!(seen(merging(), json!({"ex_managed_by": OURS, "ex_else": [1]})));
+    assert!(!seen(merging(), json!({"ex_managed_by": OURS, "ex_next_rotation_at": "old"})));
+    assert!(!seen(replacing(), json!({"password": "x"})));
+    assert_eq!(replacing().data(&publication()).as_object().map(Map::len), Some(FIELDS.len()));
 }
 
 #[test]

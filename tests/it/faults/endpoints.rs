@@ -38,10 +38,10 @@ const fn of(
 }
 
 /// A path that fits two of them is the first one's.
-pub const ENDPOINTS: [Endpoint; 21] = {
+pub const ENDPOINTS: [Endpoint; 22] = {
     use Server::{Exceptionless, Vault};
     use Situation::{
-        Check, FirstPublication, LongPass, LostMint, Retirement, Rotation, TokenOfItsOwn, Vanished,
+        Check, FirstPublication, LongPass, LostMint, Retirement, Rotation, Shared, TokenOfItsOwn, Vanished,
     };
     [
         of(Exceptionless, "log_in", "POST", "/api/v2/auth/login", Rotation),
@@ -63,6 +63,7 @@ pub const ENDPOINTS: [Endpoint; 21] = {
         of(Vault, "list", "LIST", "/v1/{mount}/metadata/", Rotation),
         of(Vault, "read", "GET", "/v1/{mount}/data/", Rotation),
         of(Vault, "publish", "POST", "/v1/{mount}/data/", Rotation),
+        of(Vault, "merge", "PATCH", "/v1/{mount}/data/", Shared),
         of(Vault, "mark", "PATCH", "/v1/{mount}/metadata/", FirstPublication),
         of(Vault, "withdraw", "POST", "/v1/{mount}/delete/", Vanished),
     ]
@@ -78,7 +79,7 @@ impl Endpoint {
 
     /// Whether its requests change something that the promise is about, or lead to all that do.
     pub fn is_effect(&self) -> bool {
-        matches!(self.name, "log_in" | "create_key" | "delete_keys" | "publish" | "mark")
+        matches!(self.name, "log_in" | "create_key" | "delete_keys" | "publish" | "merge" | "mark")
     }
 
     /// A fault of its requests.

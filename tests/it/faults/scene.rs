@@ -29,6 +29,8 @@ pub enum Situation {
     FirstPublication,
     /// All projects, asked by a person.
     Rotation,
+    /// The same, where each secret has another owner too.
+    Shared,
     /// The overlap of replaced keys is over.
     Retirement,
     /// The answer to the first mint is lost.
@@ -90,11 +92,14 @@ impl Scene {
 
     async fn prepare(&mut self) {
         let rig = &mut self.rig;
+        if self.situation == Situation::Shared {
+            rig.share().await;
+        }
         if self.situation != Situation::FirstPublication {
             rig.rotate().await;
         }
         match self.situation {
-            Situation::FirstPublication | Situation::Rotation | Situation::Check => {}
+            Situation::FirstPublication | Situation::Rotation | Situation::Shared | Situation::Check => {}
             Situation::Retirement => {
                 assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
                 // And the time that a publication may take.
@@ -154,6 +159,7 @@ impl Scene {
                     &["rotate", "--output", "json"]
                 }
                 Situation::Rotation
+                | Situation::Shared
                 | Situation::LostMint
                 | Situation::TokenOfItsOwn
                 | Situation::LongPass => &["rotate", "--all", "--output", "json"],
@@ -180,6 +186,9 @@ impl Scene {
         }
         if self.persons.is_empty() || !self.persons.iter().all(|key| self.rig.emulator.authenticates(key)) {
             breaches.push("a person's key is gone".to_owned());
+        }
+        if self.situation == Situation::Shared && !self.rig.others_are_kept().await {
+            breaches.push("another owner's field is gone".to_owned());
         }
         breaches
     }
@@ -227,7 +236,7 @@ impl Scene {
 
     async fn has_converged(&self) -> bool {
         for project in self.rig.projects() {
-            if self.rig.custom_metadata(&project).await["managed_by"].is_null() {
+            if self.rig.custom_metadata(&project).await[self.rig.field("managed_by")].is_null() {
                 return false;
             }
         }

@@ -109,7 +109,9 @@ impl Trouble {
                         given = policy.to_owned();
                         match self {
                             Self::AllForbidden => "path \"nothing\" { capabilities = [\"read\"] }".to_owned(),
-                            _ => policy.replace("[\"create\", \"read\", \"update\"]", "[\"read\"]"),
+                            _ => policy
+                                .replace("\"create\", \"patch\", \"read\", \"update\"", "\"read\"")
+                                .replace("\"create\", \"read\", \"update\"", "\"read\""),
                         }
                     })
                     .await;

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::bao::{Corner, FOLDER};
-use super::rig::{Rig, is_own};
+use super::rig::{Rig, is_own, key_in};
 
 /// How long a request to revoke may have been under way: the rotator reads the secret directly before it.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(1);
@@ -53,7 +53,7 @@ pub struct Version {
 
 impl Version {
     pub fn key(&self) -> Option<&str> {
-        self.data["api_key"].as_str()
+        key_in(&self.data)
     }
 }
 

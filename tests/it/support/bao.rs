@@ -231,7 +231,10 @@ pub async fn ask(
 ) -> Option<(StatusCode, Value)> {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only(authorities).timeout(LONGEST_ANSWER);
     let url = format!("{address}/v1/{}", path.trim_start_matches('/'));
-    let mut request = client.build().ok()?.request(method, url);
+    let mut request = client.build().ok()?.request(method.clone(), url);
+    if method == Method::PATCH {
+        request = request.header("content-type", "application/merge-patch+json");
+    }
     if let Some(token) = token {
         request = request.header("x-vault-token", token);
     }

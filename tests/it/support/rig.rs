@@ -14,6 +14,10 @@ use super::bao::{Bao, Corner, FOLDER};
 use super::patience;
 use super::process::{Ended, Process};
 
+/// What our fields begin with in a secret that has other owners.
+pub const PREFIX: &str = "ex_";
+/// What another owner keeps there.
+pub const OF_ANOTHER: &str = "value-of-another-owner";
 /// The password of the emulator's user.
 pub const PASSWORD: &str = "correct horse";
 
@@ -94,6 +98,30 @@ impl Rig {
     /// Keeps old keys for so long. A proof says it once, for the rotator and for the audit.
     pub fn set_overlap(&mut self, overlap: TimeDelta) -> &mut Self {
         self.set("rotation", "overlap", &format!("\"{}s\"", overlap.num_seconds()))
+    }
+
+    /// Puts a field of another owner into each project's secret, and lets the rotator put its own beside it.
+    pub async fn share(&mut self) -> &mut Self {
+        for project in self.projects() {
+            self.corner.put_raw(&Self::place(&project), json!({"password": OF_ANOTHER})).await;
+        }
+        self.set("vault", "write", "\"merge\"").set("vault", "field_prefix", &format!("{PREFIX:?}"))
+    }
+
+    /// Whether other owners still have their field in each project's secret.
+    pub async fn others_are_kept(&self) -> bool {
+        for project in self.projects() {
+            if self.secret(&project).await["password"] != OF_ANOTHER {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The name under which a field of ours stands in a secret.
+    pub fn field(&self, name: &str) -> String {
+        let merges = self.config["vault"].contains("field_prefix");
+        if merges { format!("{PREFIX}{name}") } else { name.to_owned() }
     }
 
     /// Takes a line out of a section.
@@ -217,12 +245,12 @@ impl Rig {
     pub async fn published(&self, project: &str) -> Option<String> {
         let path = format!("{}/data/{}", self.corner.mount, Self::place(project));
         let (_, answer) = self.corner.bao.any("GET", &path, Value::Null).await;
-        answer["data"]["data"]["api_key"].as_str().map(str::to_owned)
+        key_in(&answer["data"]["data"]).map(str::to_owned)
     }
 
     /// The published key of a project, which must have one.
     pub async fn key(&self, project: &str) -> String {
-        self.secret(project).await["api_key"].as_str().unwrap().to_owned()
+        key_in(&self.secret(project).await).unwrap().to_owned()
     }
 
     /// The published keys of all projects, by project.
@@ -250,6 +278,12 @@ impl Rig {
         let keys = self.projects().into_iter().flat_map(|project| self.emulator.live_keys(&project));
         keys.filter(|key| !is_own(key)).map(|key| key.id).collect()
     }
+}
+
+/// The key in a secret, in whatever shape that is.
+pub fn key_in(secret: &Value) -> Option<&str> {
+    let mut fields = secret.as_object()?.iter();
+    fields.find(|(name, _)| name.to_lowercase().ends_with("api_key"))?.1.as_str()
 }
 
 /// Whether the notes of a key say that the rotator made it.

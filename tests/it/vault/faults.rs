@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
+use exceptionless_rotator::domain::secret::SecretState;
 use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, Secret, UnusableFile, VaultError, VaultStore};
 use serde_json::json;
@@ -96,7 +97,7 @@ async fn a_kv_version_1_is_refused() {
     let store = VaultStore::new(&settings, instance(), &Traffic::default()).unwrap();
     for error in [
         store.preflight().await.unwrap_err(),
-        store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err(),
+        store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap_err(),
     ] {
         assert!(matches!(error, VaultError::KvVersion1 { .. }), "{}", text(&error));
         assert_eq!(error.kind(), Kind::Misconfigured);
@@ -178,7 +179,7 @@ async fn a_redirect_is_not_followed() {
     let location: &'static str = location.leak();
     let vault = vault_that(move |_| Reply::Answer("307 Temporary Redirect", location, String::new()));
     let store = store_at(&vault.address);
-    let error = store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err();
+    let error = store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap_err();
     let VaultError::Ambiguous { source, .. } = &error else { panic!("{}", text(&error)) };
     assert!(matches!(**source, VaultError::Redirected { status: 307, .. }), "{}", text(&error));
     assert!(elsewhere.seen().is_empty());
@@ -247,7 +248,7 @@ async fn reads_are_repeated_and_writes_are_not() {
         let count = |method: &str| vault.seen().iter().filter(|line| line.starts_with(method)).count();
         assert_eq!(count("GET /v1/secret"), 3);
 
-        let error = store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err();
+        let error = store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Ambiguous, "{}", text(&error));
         assert_eq!(count("POST"), 1);
     }
@@ -263,7 +264,7 @@ async fn a_write_that_is_not_answered_by_its_deadline_is_ambiguous() {
     });
     let deadline = Instant::now() + Duration::from_millis(500);
     let store = store_at(&vault.address);
-    let error = store.publish(&path("a"), &ours(), &Secret::absent(), deadline).await.unwrap_err();
+    let error = store.publish(&path("a"), &ours(), &SecretState::Absent, deadline).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Ambiguous);
     assert!(text(&error).contains("did not answer"), "{}", text(&error));
     drop(release);

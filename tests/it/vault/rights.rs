@@ -2,6 +2,7 @@
 
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::domain::path::SecretPath;
+use exceptionless_rotator::domain::secret::SecretState;
 use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, Secret, VaultStore};
 use serde_json::json;
@@ -20,7 +21,7 @@ async fn a_missing_right_is_named_with_the_line_that_grants_it() {
     for (error, line) in [
         (store.read(&outside).await.unwrap_err(), line("data/", r#""create", "read", "update""#)),
         (
-            store.publish(&outside, &ours(), &Secret::absent(), soon()).await.unwrap_err(),
+            store.publish(&outside, &ours(), &SecretState::Absent, soon()).await.unwrap_err(),
             line("data/", r#""create", "read", "update""#),
         ),
         (store.stamp(&outside).await.unwrap_err(), line("metadata/", r#""patch""#)),
@@ -39,7 +40,7 @@ async fn the_policy_grants_no_more_than_it_must() {
     let store = corner.store().await;
     let mount = &corner.mount;
     let expected = [
-        ("data/apps/a", "create read update"),
+        ("data/apps/a", "create patch read update"),
         ("metadata/apps/a", "list patch"),
         ("delete/apps/a", "update"),
         ("destroy/apps/a", "deny"),
@@ -88,7 +89,7 @@ async fn a_namespace_has_its_own_mounts_and_tokens() {
     };
     let store = VaultStore::new(&settings, instance(), &Traffic::default()).unwrap();
     store.preflight().await.unwrap();
-    store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap();
+    store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap();
     assert_eq!(store.read(&path("a")).await.unwrap().state.version(), 1);
     assert!(!store.health().await.unwrap().sealed);
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use exceptionless_rotator::domain::path::SecretPath;
-use exceptionless_rotator::vault::Secret;
+use exceptionless_rotator::domain::secret::SecretState;
 
 use super::{KEY, ours, path, soon, text};
 use crate::support::bao::{Bao, FOLDER};
@@ -19,14 +19,14 @@ async fn nothing_secret_is_ever_printed() {
 
     let mut printed = format!("{store:?} {:?}", corner.settings().await);
     store.preflight().await.unwrap();
-    store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap();
-    let conflict = store.publish(&path("a"), &ours(), &Secret::absent(), soon()).await.unwrap_err();
+    store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap();
+    let conflict = store.publish(&path("a"), &ours(), &SecretState::Absent, soon()).await.unwrap_err();
     let outside = store.read(&SecretPath::parse("elsewhere").unwrap()).await.unwrap_err();
     printed += &(text(&conflict) + &text(&outside));
     printed += &format!("{:?}", store.read(&path("a")).await.unwrap());
     let merged = merging.read(&path("merged")).await.unwrap();
     printed += &format!("{merged:?}");
-    merging.publish(&path("merged"), &ours(), &merged, soon()).await.unwrap();
+    merging.publish(&path("merged"), &ours(), &merged.state, soon()).await.unwrap();
     store.stamp(&path("a")).await.unwrap();
     store.list(FOLDER).await.unwrap();
     printed += &format!("{:?}", store.whoami().await.unwrap());

@@ -1,0 +1,79 @@
+//! Secrets that have other owners too, who write whenever they like.
+
+use std::time::Duration;
+
+use exceptionless_emulator::Kind;
+use serde_json::{Value, json};
+
+use super::rotate;
+use crate::support::rig::Rig;
+
+async fn shared() -> (Rig, String) {
+    let mut rig = Rig::sized(1).await;
+    rig.share().await;
+    let project = rig.projects().remove(0);
+    (rig, project)
+}
+
+/// A run, and another owner who writes as soon as the new key is verified.
+async fn meanwhile(rig: &Rig, arguments: &[&str], write: impl AsyncFn()) -> Value {
+    rig.emulator.fail_next("GET", "projects/config", Kind::Slow(Duration::from_secs(2)));
+    rig.emulator.reset_requests();
+    let other = async {
+        rig.emulator.until_called("GET", "projects/config", 1).await;
+        write().await;
+    };
+    let (ended, ()) = tokio::join!(rotate(rig, arguments), other);
+    ended.document()["projects"][0].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_during_a_rotation_stays_and_does_not_stop_it() {
+    let (rig, project) = shared().await;
+    let place = Rig::place(&project);
+    let data = format!("{}/data/{place}", rig.corner.mount);
+    let patch = async |value: &str| {
+        rig.corner.bao.root("PATCH", &data, json!({"data": {"password": value}})).await;
+    };
+    for (arguments, value) in [(&[][..], "second"), (&["--all"], "third")] {
+        let row = meanwhile(&rig, arguments, async || patch(value).await).await;
+        assert_eq!(row["outcome"], "published", "{row}");
+        let secret = rig.secret(&project).await;
+        assert_eq!(secret["password"], value);
+        assert_eq!(rig.key(&project).await, secret["ex_api_key"]);
+        assert!(rig.emulator.authenticates(&rig.key(&project).await));
+    }
+    assert_eq!(rig.emulator.requests().tokens_created, 1, "no key was minted in vain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_into_our_fields_meanwhile_is_not_overwritten() {
+    let (rig, project) = shared().await;
+    rig.rotate().await;
+    let write = async || {
+        let mut secret = rig.secret(&project).await;
+        secret["ex_project_name"] = json!("corrected by hand");
+        secret["ex_retiring"] = json!("0123456789ab@2026-01-01T00:00:00Z");
+        rig.corner.put_raw(&Rig::place(&project), secret).await;
+    };
+    let row = meanwhile(&rig, &["--all"], write).await;
+    assert_eq!(row["outcome"], "failed", "{row}");
+    assert!(row["problem"].as_str().unwrap().contains("changed meanwhile"), "{row}");
+    assert_eq!(rig.secret(&project).await["ex_project_name"], "corrected by hand");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_without_patch_is_told_before_a_key_is_minted() {
+    let (rig, project) = shared().await;
+    rig.corner.amend_policy(|policy| policy.replace("\"create\", \"patch\",", "\"create\",")).await;
+    let check = rig.run(&["check"]).await;
+    assert_eq!(check.code, 77, "{check:?}");
+    assert!(check.stdout.contains("lacks patch; add path"), "{check:?}");
+    let ended = rotate(&rig, &[]).await;
+    let problem = ended.document()["projects"][0]["problem"].take();
+    assert_eq!(ended.code, 77, "{ended:?}");
+    for words in ["\"patch\"", &Rig::place(&project), "no key was minted"] {
+        assert!(problem.as_str().unwrap().contains(words), "{problem}");
+    }
+    assert_eq!(rig.emulator.requests().tokens_created, 0);
+}
