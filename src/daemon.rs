@@ -58,6 +58,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(10);
 /// off, and the next pass finishes it. Kubernetes kills after 30 seconds.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// After so many passes in a row that did not reach Exceptionless, another replica may try. Where none has a better way, the
+/// lease goes round, ever more slowly, since each tries less and less often.
+const PATIENCE_IN_OFFICE: u32 = 3;
+
 /// How often a pass that is under way looks whether the Vault token is due for renewal.
 const RENEWAL_CHECK: Duration = Duration::from_secs(5);
 
@@ -97,6 +101,8 @@ struct Wake {
     /// At the latest, whatever happens to that clock.
     no_later: Instant,
     failures: u32,
+    /// How many passes in a row did not reach Exceptionless.
+    unreached: u32,
 }
 
 /// Runs until it is told to stop. `reload` reads the configuration anew; when it fails, it has said why,
@@ -133,6 +139,10 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
             // Whoever has asked for a pass until now is served by this one.
             let _ = daemon.signals.now.notified().now_or_never();
             fresh = daemon.pass(&setup, &mut wake, &mut reload).await;
+            if wake.unreached >= PATIENCE_IN_OFFICE {
+                wake.unreached = 0;
+                candidate.step_aside();
+            }
         } else {
             tokio::select! {
                 () = daemon.signals.stop.cancelled() => {}
@@ -258,6 +268,7 @@ impl Daemon {
                 return fresh;
             }
             Ok(report) => {
+                wake.unreached = 0;
                 if report.wants_retry() {
                     wake.after_failure(every);
                 } else {
@@ -270,6 +281,7 @@ impl Daemon {
             Err(error) => {
                 self.show_failure(&error);
                 wake.after_failure(every);
+                wake.unreached = if error.is_of_the_way() { wake.unreached + 1 } else { 0 };
             }
         }
         self.shown.board.sleeps_until(wake.at);
@@ -281,7 +293,7 @@ impl Daemon {
     /// Whether this replica works.
     fn show_term(&self, setup: &Setup, term: Option<u64>) {
         if term.is_none() {
-            let holder = setup.engine.lease().map(|lease| lease.holder).filter(|holder| !holder.is_empty());
+            let holder = setup.engine.lease().and_then(|lease| lease.holder);
             notify::status(&format!(
                 "standing by; the lease is held by {}",
                 holder.as_deref().unwrap_or("another")
@@ -325,12 +337,12 @@ async fn keep_alive(engine: &Engine) {
 
 impl Wake {
     fn now() -> Self {
-        Self { at: clock::now(), no_later: Instant::now(), failures: 0 }
+        Self { at: clock::now(), no_later: Instant::now(), failures: 0, unreached: 0 }
     }
 
     /// The failures stay counted: who asks for a pass does not heal the server that they are about.
     fn at_once(&mut self) {
-        *self = Self { failures: self.failures, ..Self::now() };
+        *self = Self { failures: self.failures, unreached: self.unreached, ..Self::now() };
     }
 
     fn is_due(&self) -> bool {

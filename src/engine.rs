@@ -133,6 +133,13 @@ pub enum PassError {
     VaultLost(#[source] VaultError),
 }
 
+impl PassError {
+    /// Whether Exceptionless did not answer, which it may for a replica elsewhere.
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::Exceptionless(error) if error.is_of_the_way())
+    }
+}
+
 impl Engine {
     /// Both clients and the policy, as the configuration says; connects to nothing yet.
     pub fn new(config: &Config, traffic: &Traffic) -> Result<Self, PassError> {
@@ -309,7 +316,7 @@ impl Engine {
     pub async fn read_lease(&self) -> Result<Option<LeaseView>, VaultError> {
         let Some(ha) = &self.ha else { return Ok(None) };
         let read = self.vault.read_lease(&ha.lease_path, None).await?;
-        Ok(Some(LeaseView::of(&read.state)))
+        Ok(Some(LeaseView::of(&read.state, &self.policy.server_url)))
     }
 
     /// The three clocks, now.

@@ -114,7 +114,7 @@ impl View {
         if let Some(lease) = self.engine.lease().filter(|lease| !lease.ours) {
             if let Some(conflict) = lease.conflict {
                 reasons.push(format!("no replica can hold the lease: {conflict}"));
-            } else if lease.holder.is_empty() {
+            } else if lease.holder.is_none() {
                 reasons.push(
                     "no replica is known to hold the lease; the log says why (lease.failed, lease.conflict)"
                         .to_owned(),

@@ -30,7 +30,7 @@ pub(crate) struct Lease {
 impl From<LeaseView> for Lease {
     fn from(view: LeaseView) -> Self {
         let LeaseView { holder, renewed_at, version, .. } = view;
-        Self { holder: (!holder.is_empty()).then_some(holder), renewed_at: renewed_at.map(stamp), version }
+        Self { holder, renewed_at: renewed_at.map(stamp), version }
     }
 }
 

@@ -20,6 +20,9 @@ pub const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 /// The longest name of a machine that is kept: what others wrote ends up in logs and tables.
 const LONGEST_NAME: usize = 64;
 
+/// Of a URL, likewise.
+const LONGEST_URL: usize = 256;
+
 /// One process that holds the lease, or wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder(Box<str>);
@@ -36,7 +39,7 @@ impl Holder {
 
     /// What stands in a lease; `None` when nobody does.
     fn parse(text: &str) -> Option<Self> {
-        let name: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME + 16).collect();
+        let name: String = printable(text).chars().take(LONGEST_NAME + 16).collect();
         (!name.is_empty()).then(|| Self(name.into()))
     }
 
@@ -58,11 +61,17 @@ impl fmt::Display for Holder {
     }
 }
 
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_URL).collect()
+}
+
 /// What the lease says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Who holds it; nobody, when its last holder has renounced it.
     pub holder: Option<Holder>,
+    /// The Exceptionless server whose projects its holder rotates.
+    pub server_url: Option<String>,
     /// Since when, by the holder's clock.
     pub acquired_at: Option<DateTime<Utc>>,
     /// When it was last written, by the holder's clock.
@@ -77,9 +86,10 @@ impl Lease {
         let time = |time: &Option<DateTime<Utc>>| {
             time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
         };
-        let Self { holder, acquired_at, renewed_at, ttl } = self;
+        let Self { holder, server_url, acquired_at, renewed_at, ttl } = self;
         BTreeMap::from([
             ("holder", holder.as_ref().map_or_else(String::new, Holder::to_string)),
+            ("server_url", server_url.clone().unwrap_or_default()),
             ("acquired_at", time(acquired_at)),
             ("renewed_at", time(renewed_at)),
             ("lease_seconds", ttl.map_or_else(String::new, |ttl| ttl.as_secs().to_string())),
@@ -92,6 +102,7 @@ impl Lease {
         let time = |name| plausible(DateTime::parse_from_rfc3339(field(name)?).ok()?.to_utc());
         Self {
             holder: field("holder").and_then(Holder::parse),
+            server_url: field("server_url").filter(|url| !url.is_empty()).map(printable),
             acquired_at: time("acquired_at"),
             renewed_at: time("renewed_at"),
             ttl: field("lease_seconds")
@@ -129,9 +140,20 @@ pub enum LeaseState {
 }
 
 impl LeaseState {
-    /// Why the path is not ours to write, and what to do, if it is not.
-    pub fn conflict(&self) -> Option<String> {
+    /// Why a replica that rotates the projects of this server cannot hold the lease, and what to do, if so.
+    ///
+    /// One that is held for another server is claimed like any other when its time is over: its holder may be of our own
+    /// deployment, before the server's address changed.
+    pub fn conflict(&self, server_url: &str) -> Option<String> {
         match self {
+            Self::Written { lease: Lease { holder: Some(_), server_url: Some(other), .. }, .. }
+                if other != server_url =>
+            {
+                Some(format!(
+                    "it is held for another Exceptionless server, {other}, so these are two deployments; give each a \
+                     rotation.instance and a ha.lease_path of its own"
+                ))
+            }
             Self::Foreign { owner: Some(Owner(instance)), .. } => Some(format!(
                 "the path holds a secret of the instance {:?}; give ha.lease_path a path of its own",
                 instance.as_str()
@@ -172,8 +194,13 @@ mod tests {
     fn a_lease_reads_back_as_it_was_written() {
         let time = DateTime::parse_from_rfc3339("2026-11-22T03:00:07.250Z").ok().map(|time| time.to_utc());
         for holder in [None, Some(fresh("node-1"))] {
-            let lease =
-                Lease { holder, acquired_at: time, renewed_at: time, ttl: Some(Duration::from_secs(30)) };
+            let lease = Lease {
+                holder,
+                server_url: Some("https://ex.example".to_owned()),
+                acquired_at: time,
+                renewed_at: time,
+                ttl: Some(Duration::from_secs(30)),
+            };
             let fields = lease.fields(&instance());
             assert_eq!(Lease::read(|name| fields.get(name).map(String::as_str)), lease);
             assert_eq!(fields["managed_by"], "exceptionless-rotator/1 instance=default");
@@ -188,8 +215,22 @@ mod tests {
             ("renewed_at", "+262142-12-31T00:00:00Z"),
             ("lease_seconds", "3601"),
         ]);
-        let nothing = Lease { holder: None, acquired_at: None, renewed_at: None, ttl: None };
+        let nothing =
+            Lease { holder: None, server_url: None, acquired_at: None, renewed_at: None, ttl: None };
         assert_eq!(Lease::read(|name| fields.get(name).copied()), nothing);
+    }
+
+    #[test]
+    fn a_lease_that_is_held_for_another_server_is_a_conflict() {
+        let state = |holder: Option<Holder>, url: &str| LeaseState::Written {
+            version: 7,
+            lease: Lease { holder, server_url: Some(url.to_owned()), ..Lease::read(|_| None) },
+        };
+        let conflict = |state: LeaseState| state.conflict("https://ex.example");
+        assert_eq!(conflict(state(Some(fresh("a")), "https://ex.example")), None);
+        assert_eq!(conflict(state(None, "https://other.example")), None, "nobody holds it");
+        let told = conflict(state(Some(fresh("a")), "https://other.example")).expect("a conflict");
+        assert!(told.contains("https://other.example"), "{told}");
     }
 
     #[test]

@@ -19,6 +19,9 @@
 //!        +------+ looks, about every third of the time
 //! ```
 //!
+//! A holder that cannot reach Exceptionless steps aside: it renounces, and claims nothing for the time of a lease, so that
+//! a replica with a better way may try. If none does, it goes on itself.
+//!
 //! A write whose answer was lost leaves a doubt, and a look decides: if our name stands there, the version is ours
 //! to write upon again. That look prolongs nothing; only an answer to a write does.
 //!
@@ -47,6 +50,7 @@ pub(super) type Moment = Duration;
 #[derive(Debug)]
 struct Candidacy {
     me: Holder,
+    server_url: String,
     ttl: Duration,
     state: State,
     /// Nothing is asked of Vault before this moment, but for a claim.
@@ -103,7 +107,7 @@ enum Change {
     Acquired,
     TakenOver(Holder),
     Lost(Loss),
-    /// The path holds a secret that is no lease of ours.
+    /// The path holds a secret that is no lease of ours, or that of another deployment.
     Conflict(String),
 }
 
@@ -130,8 +134,8 @@ enum Written {
 }
 
 impl Candidacy {
-    fn new(me: Holder, ttl: Duration, now: Moment) -> Self {
-        Self { me, ttl, state: State::Watching(None), next: now, in_doubt: false, terms: 0 }
+    fn new(me: Holder, server_url: String, ttl: Duration, now: Moment) -> Self {
+        Self { me, server_url, ttl, state: State::Watching(None), next: now, in_doubt: false, terms: 0 }
     }
 
     /// How long a request about the lease may take: a slow one must leave time for another.
@@ -211,7 +215,8 @@ impl Candidacy {
                 } else {
                     let loss = Loss::Taken(holder.cloned());
                     // A conflict is found by the next look, and told then.
-                    let sight = state.conflict().is_none().then_some(Sight { state, since: now });
+                    let sight =
+                        state.conflict(&self.server_url).is_none().then_some(Sight { state, since: now });
                     self.watch(sight, now);
                     Some(Change::Lost(loss))
                 }
@@ -225,7 +230,7 @@ impl Candidacy {
                 });
                 let mut change = None;
                 if !known {
-                    change = state.conflict().map(Change::Conflict);
+                    change = state.conflict(&self.server_url).map(Change::Conflict);
                     *sight = Some(Sight { state, since: now });
                 }
                 self.next = now + self.interval();
@@ -287,6 +292,11 @@ impl Candidacy {
         }
     }
 
+    /// Leaves the lease to others for its whole time.
+    fn step_aside(&mut self, now: Moment) {
+        self.watch(None, now + self.ttl);
+    }
+
     fn watch(&mut self, sight: Option<Sight>, now: Moment) {
         self.next = if sight.is_some() { now + self.interval() } else { now };
         self.state = State::Watching(sight);
@@ -307,6 +317,7 @@ impl Candidacy {
     fn lease(&self, acquired_at: DateTime<Utc>, now: DateTime<Utc>) -> Lease {
         Lease {
             holder: Some(self.me.clone()),
+            server_url: Some(self.server_url.clone()),
             acquired_at: Some(acquired_at),
             renewed_at: Some(now),
             ttl: Some(self.ttl),

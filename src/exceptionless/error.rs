@@ -336,6 +336,21 @@ impl ExceptionlessError {
         matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Trouble { .. })
     }
 
+    /// Whether another machine may fare better. Not where an attempt to log in may have been counted: there are five for all.
+    pub fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Unreachable { operation, .. }
+            | Self::TimedOut { operation, .. }
+            | Self::Untrusted { operation, .. }
+            | Self::Trouble { operation, .. }
+            | Self::Redirected { operation, .. }
+            | Self::Unreadable { operation, .. } => {
+                self.was_not_sent() || !matches!(operation, Operation::LogIn)
+            }
+            _ => false,
+        }
+    }
+
     /// Nothing was sent: there was no connection to send it on.
     pub(super) fn was_not_sent(&self) -> bool {
         match self {

@@ -173,8 +173,8 @@ pub(super) async fn lease(engine: &Engine, findings: &mut Findings) {
             findings
                 .bad(CHECK, Failure::new(Exit::SomeFailed, format!("no replica can hold it: {conflict}")));
         }
-        Ok(Some(LeaseView { holder, .. })) if holder.is_empty() => findings.fine(CHECK, "nobody holds it"),
-        Ok(Some(LeaseView { holder, .. })) => findings.fine(CHECK, format!("held by {holder}")),
+        Ok(Some(LeaseView { holder: None, .. })) => findings.fine(CHECK, "nobody holds it"),
+        Ok(Some(LeaseView { holder: Some(holder), .. })) => findings.fine(CHECK, format!("held by {holder}")),
         Err(error) => findings.bad(CHECK, error),
     }
 }

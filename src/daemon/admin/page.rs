@@ -75,7 +75,7 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                     @if let Some(lease) = view.engine.lease() {
                         p {
                             @if lease.ours { "This replica works" } @else { "This replica stands by" }
-                            ": the lease is held by " strong { @if lease.holder.is_empty() { "nobody" } @else { (lease.holder) } } "."
+                            ": the lease is held by " strong { (lease.holder.as_deref().unwrap_or("nobody")) } "."
                         }
                     }
                     p { "instance " strong { (instance) } ", version " (env!("CARGO_PKG_VERSION")) ", as of " (time(now)) }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -30,9 +30,12 @@ pub struct Candidate(Option<Running>);
 struct Running {
     ha: Ha,
     instance: Instance,
+    server_url: String,
     store: Arc<Mutex<VaultStore>>,
     office: watch::Receiver<Office>,
     leave: CancellationToken,
+    /// Somebody wants us to step aside.
+    aside: Arc<Notify>,
     task: AbortOnDropHandle<()>,
 }
 
@@ -41,6 +44,7 @@ struct Driver {
     ha: Ha,
     store: Arc<Mutex<VaultStore>>,
     office: watch::Sender<Office>,
+    aside: Arc<Notify>,
     candidacy: Candidacy,
     /// What failed last, so that it is not told again and again.
     trouble: Option<String>,
@@ -58,19 +62,20 @@ impl Candidate {
         let me = Holder::fresh(&machine.nodename().to_string_lossy(), clock::now());
         let (sender, office) = watch::channel(Office::default());
         let store = Arc::new(Mutex::new(engine.vault.clone()));
-        let leave = CancellationToken::new();
+        let (leave, aside) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let (instance, server_url) = (engine.policy.instance.clone(), engine.policy.server_url.clone());
         let driver = Driver {
-            candidacy: Candidacy::new(me, ha.lease_ttl, clock::since_start()),
+            candidacy: Candidacy::new(me, server_url.clone(), ha.lease_ttl, clock::since_start()),
             ha: ha.clone(),
             store: Arc::clone(&store),
             office: sender,
+            aside: Arc::clone(&aside),
             trouble: None,
             stamped: false,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(driver.run(leave.clone())));
         engine.tenure = Tenure::of(office.clone());
-        let instance = engine.policy.instance.clone();
-        Self(Some(Running { ha, instance, store, office, leave, task }))
+        Self(Some(Running { ha, instance, server_url, store, office, leave, aside, task }))
     }
 
     /// Goes on with an engine of a new configuration. The tenure goes on too, if it is the same lease.
@@ -86,6 +91,13 @@ impl Candidate {
         *self = Self::stand(engine);
     }
 
+    /// Lets another replica try, if we hold the lease: for the time of a lease we claim nothing.
+    pub fn step_aside(&self) {
+        if let Some(running) = &self.0 {
+            running.aside.notify_one();
+        }
+    }
+
     /// Gives the lease up, if we hold it, so that another may take it at once.
     pub async fn renounce(self) {
         let Some(Running { leave, task, .. }) = self.0 else { return };
@@ -99,6 +111,7 @@ impl Running {
     fn is_for(&self, engine: &Engine) -> bool {
         engine.ha.as_ref() == Some(&self.ha)
             && engine.policy.instance == self.instance
+            && engine.policy.server_url == self.server_url
             && engine.vault.is_same_place(&self.store())
     }
 
@@ -123,7 +136,11 @@ impl Driver {
         let now = self.now();
         match self.candidacy.order(now) {
             Order::Wait(until) => {
-                leave.run_until_cancelled(sleep(until.saturating_sub(now))).await;
+                tokio::select! {
+                    () = leave.cancelled() => {}
+                    () = self.aside.notified() => self.step_aside().await,
+                    () = sleep(until.saturating_sub(now)) => {}
+                }
             }
             Order::Look => {
                 leave.run_until_cancelled(self.look()).await;
@@ -214,13 +231,21 @@ impl Driver {
         }
     }
 
+    async fn step_aside(&mut self) {
+        if self.candidacy.term().is_some() {
+            self.renounce().await;
+            self.candidacy.step_aside(clock::since_start());
+        }
+    }
+
+    /// Tries until the lease would have run out anyway.
     async fn renounce(&mut self) {
         let term = self.candidacy.term().copied();
         self.office.send_modify(|office| office.term = None);
-        let Some(term) = term.filter(|term| clock::since_start() < term.until) else { return };
+        let Some(term) = term else { return };
         let lease = Lease { holder: None, ..self.candidacy.lease(term.acquired_at, clock::now()) };
         let mut over = term.version;
-        loop {
+        while clock::since_start() < term.until {
             let error = match self.send(&lease, over).await {
                 (_, Ok(version)) => return event::lease_renounced(&self.candidacy.me, version),
                 (_, Err(error)) => error,
@@ -250,7 +275,7 @@ impl Driver {
         self.office.send_modify(|office| {
             office.term = self.candidacy.term().map(|term| (term.number, term.until));
             if let Some(state) = state {
-                office.lease = Some(LeaseView::of(state));
+                office.lease = Some(LeaseView::of(state, &self.candidacy.server_url));
                 office.worth_until = clock::since_start() + 2 * self.ha.lease_ttl;
             }
         });

@@ -16,10 +16,10 @@ use crate::engine::clock;
 pub struct Tenure(Option<watch::Receiver<Office>>);
 
 /// Who holds the lease, as far as this process knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaseView {
-    /// The holder's name; empty while nobody holds it, or it has not been seen yet.
-    pub holder: String,
+    /// The holder's name; `None` while nobody holds it, or it has not been seen yet.
+    pub holder: Option<String>,
     /// Whether it is this process, and its tenure stands.
     pub ours: bool,
     /// When it was last renewed, by the holder's clock.
@@ -32,18 +32,17 @@ pub struct LeaseView {
 
 impl LeaseView {
     /// Somebody's lease, as it was read or written.
-    pub(in crate::engine) fn of(state: &LeaseState) -> Self {
+    pub(in crate::engine) fn of(state: &LeaseState, server_url: &str) -> Self {
         let lease = match state {
             LeaseState::Written { lease, .. } => Some(lease),
             LeaseState::Absent | LeaseState::Deleted { .. } | LeaseState::Foreign { .. } => None,
         };
-        let holder = lease.and_then(|lease| lease.holder.as_ref());
         Self {
-            holder: holder.map(Holder::to_string).unwrap_or_default(),
+            holder: lease.and_then(|lease| lease.holder.as_ref()).map(Holder::to_string),
             ours: false,
             renewed_at: lease.and_then(|lease| lease.renewed_at),
             version: state.version(),
-            conflict: state.conflict(),
+            conflict: state.conflict(server_url),
         }
     }
 }
@@ -126,7 +125,6 @@ impl Tenure {
     pub(in crate::engine) fn view(&self) -> Option<LeaseView> {
         let office = self.0.as_ref()?.borrow();
         let known = office.lease.clone().filter(|_| clock::since_start() < office.worth_until);
-        let lease = known.unwrap_or_else(|| LeaseView::of(&LeaseState::Absent));
-        Some(LeaseView { ours: office.standing().is_some(), ..lease })
+        Some(LeaseView { ours: office.standing().is_some(), ..known.unwrap_or_default() })
     }
 }

@@ -4,6 +4,7 @@ mod among_others;
 
 use super::*;
 
+const SERVER: &str = "https://ex.example";
 const TTL: Duration = Duration::from_secs(30);
 
 fn seconds(seconds: u64) -> Moment {
@@ -19,11 +20,17 @@ fn holder(name: &str) -> Holder {
 }
 
 fn candidacy() -> Candidacy {
-    Candidacy::new(holder("me"), TTL, seconds(0))
+    Candidacy::new(holder("me"), SERVER.to_owned(), TTL, seconds(0))
 }
 
 fn written(version: u64, holder: Option<&Holder>) -> LeaseState {
-    let lease = Lease { holder: holder.cloned(), acquired_at: None, renewed_at: None, ttl: Some(TTL) };
+    let lease = Lease {
+        holder: holder.cloned(),
+        server_url: Some(SERVER.to_owned()),
+        acquired_at: None,
+        renewed_at: None,
+        ttl: Some(TTL),
+    };
     LeaseState::Written { version, lease }
 }
 
@@ -35,6 +42,29 @@ fn leading(sent: Moment) -> Candidacy {
     assert_eq!(order, Order::Claim { over: 0, from: None });
     assert_eq!(candidacy.wrote(&order, [sent, sent], Written::Done(1), at()), Some(Change::Acquired));
     candidacy
+}
+
+#[test]
+fn who_steps_aside_claims_nothing_for_the_time_of_a_lease() {
+    let mut candidacy = leading(seconds(0));
+    candidacy.step_aside(seconds(5));
+    assert_eq!(candidacy.order(seconds(5)), Order::Wait(seconds(35)));
+    assert_eq!(candidacy.order(seconds(35)), Order::Look);
+    candidacy.saw(written(2, None), seconds(35));
+    assert_eq!(candidacy.order(seconds(35)), Order::Claim { over: 2, from: None }, "nobody else wanted it");
+}
+
+#[test]
+fn a_lease_that_is_held_for_another_server_is_told_and_claimed_like_any_other() {
+    let mut candidacy = candidacy();
+    let mut state = written(7, Some(&holder("other")));
+    if let LeaseState::Written { lease, .. } = &mut state {
+        lease.server_url = Some("https://other.example".to_owned());
+    }
+    let told = candidacy.saw(state.clone(), seconds(0));
+    assert!(matches!(told, Some(Change::Conflict(text)) if text.contains("https://other.example")));
+    assert_eq!(candidacy.saw(state, seconds(10)), None, "it is told once");
+    assert!(matches!(candidacy.order(seconds(30)), Order::Claim { over: 7, .. }));
 }
 
 fn renewal(over: u64) -> Order {
@@ -191,7 +221,7 @@ fn a_renewal_that_fails_is_repeated_until_the_tenure_is_over() {
 fn a_secret_of_another_hand_is_reported_once_and_never_claimed() {
     let mut candidacy = candidacy();
     let foreign = LeaseState::Foreign { version: 3, owner: None };
-    assert_eq!(candidacy.saw(foreign.clone(), seconds(0)), foreign.conflict().map(Change::Conflict));
+    assert_eq!(candidacy.saw(foreign.clone(), seconds(0)), foreign.conflict(SERVER).map(Change::Conflict));
     for now in [10, 100, 1000] {
         assert_eq!(candidacy.order(seconds(now)), Order::Look);
         assert_eq!(candidacy.saw(foreign.clone(), seconds(now)), None);

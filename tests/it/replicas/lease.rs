@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::{Fault, Kind, Settings};
+use exceptionless_emulator::{Fault, Kind, Relay, Settings};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -35,7 +35,7 @@ async fn the_lease_names_its_holder_and_does_not_pile_up() {
     daemon.until("key.published", 1).await;
     let lease = rig.corner.get_raw(LEASE).await;
     let fields: Vec<_> = lease.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["acquired_at", "holder", "lease_seconds", "managed_by", "renewed_at"]);
+    assert_eq!(fields, ["acquired_at", "holder", "lease_seconds", "managed_by", "renewed_at", "server_url"]);
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let holder = lease["holder"].as_str().unwrap().to_owned();
     assert!(holder.starts_with(&format!("{}-", machine.trim())), "{holder}");
@@ -158,6 +158,59 @@ async fn a_secret_of_another_hand_at_the_lease_path_is_never_overwritten() {
         rig.corner.bao.root("DELETE", &format!("{}/metadata/{LEASE}", rig.corner.mount), Value::Null).await;
         daemon.until("pass.finished", 1).await;
         assert_eq!(daemon.count("lease.conflict"), 1, "it is told once");
+        ends_well(daemon).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_deployments_that_share_a_lease_by_mistake_are_told() {
+    let mut one = rig(1).await;
+    let daemon = one.daemon();
+    daemon.until("pass.finished", 1).await;
+    let other = Relay::to(&one.emulator.url()).await.unwrap();
+    one.set("exceptionless", "url", &format!("\"{}\"", other.url()));
+    let config = one.path("other.toml");
+    std::fs::copy(one.write_config(), &config).unwrap();
+    let log = one.path("other.log");
+    let second = Process::start(one.command_with(&config, &["run"]), log);
+    second.until("lease.conflict", 1).await;
+    assert!(
+        second.text().contains("held for another Exceptionless server, http://127."),
+        "{}",
+        second.text()
+    );
+    let check = one.run(&["check"]).await;
+    assert_eq!(check.code, 1, "{check:?}");
+    assert!(check.stdout.contains("these are two deployments"), "{check:?}");
+    ends_well(second).await;
+    ends_well(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leads_and_does_not_reach_exceptionless_lets_another_try() {
+    let mut rig = rig(1).await;
+    rig.set("rotation", "reconcile_every", "\"1s\"");
+    let mut daemons = Vec::new();
+    for number in 0..2 {
+        let daemon = Process::start(rig.command(&["run"]), rig.path(&format!("replica-{number}.log")));
+        // Until then it may read the configuration, which is written anew for the next one.
+        daemon.until("daemon.started", 1).await;
+        daemons.push(daemon);
+    }
+    let led = || [0, 1].map(|number: usize| daemons[number].count("lease.acquired"));
+    patience("one leads", async || led() != [0, 0]).await;
+    rig.rotate().await;
+    rig.emulator.add_fault(Fault::new("GET", "users/me", Kind::Status(503)).always());
+    patience("each has tried", async || led()[0] > 0 && led()[1] > 0).await;
+    let renounced: usize = daemons.iter().map(|daemon| daemon.count("lease.renounced")).sum();
+    assert!(renounced > 0, "{}", daemons[0].text());
+    assert_eq!(daemons.iter().map(|daemon| daemon.count("lease.lost")).sum::<usize>(), 0);
+    rig.emulator.clear_faults();
+    rig.json(&["rotate", "--all"]).await;
+    let passes = || daemons.iter().map(|daemon| daemon.count("pass.finished")).sum::<usize>();
+    let before = passes();
+    patience("whoever leads works again", async || passes() > before).await;
+    for daemon in daemons {
         ends_well(daemon).await;
     }
 }

@@ -61,7 +61,7 @@ impl World {
         let mut dice = Dice(seed);
         let replicas = (0..replicas).map(|_| {
             let ahead = Duration::from_secs(dice.below(100_000));
-            let machine = Candidacy::new(holder("replica"), SHORT, ahead);
+            let machine = Candidacy::new(holder("replica"), SERVER.to_owned(), SHORT, ahead);
             Some(Replica { machine, ahead, paused_until: Duration::ZERO })
         });
         let replicas = replicas.collect();
@@ -172,7 +172,7 @@ impl World {
                 }
             }
             1 => {
-                let machine = Candidacy::new(holder("replica"), SHORT, self.now);
+                let machine = Candidacy::new(holder("replica"), SERVER.to_owned(), SHORT, self.now);
                 // What it has sent may still arrive, under the name that it had.
                 let successor = Replica { machine, ahead: Duration::ZERO, paused_until: self.now };
                 self.requests.retain(|request| request.replica != number || !request.awaited);
