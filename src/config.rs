@@ -262,6 +262,24 @@ pub enum VaultAuth {
         /// The service account's token, which the cluster replaces before it ends.
         jwt: SecretSource,
     },
+    /// A token that an issuer has signed whom Vault trusts.
+    Jwt {
+        /// Where the method is mounted, such as `jwt`.
+        mount: String,
+        /// The role at Vault, which says what must be in the token.
+        role: String,
+        /// The token, which its issuer replaces before it ends.
+        jwt: SecretSource,
+    },
+    /// A user of Vault's own.
+    UserPass {
+        /// Where the method is mounted, such as `userpass`.
+        mount: String,
+        /// The user.
+        username: String,
+        /// The user's password.
+        password: SecretSource,
+    },
 }
 
 /// How the daemon paces itself.

@@ -39,7 +39,6 @@ mod door;
 mod error;
 mod gate;
 mod health;
-mod jitter;
 mod limiter;
 mod listing;
 mod model;

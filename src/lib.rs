@@ -29,6 +29,7 @@
 //!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets, leases
 //!
 //!   tls                    the one provider of cryptography, below both clients
+//!   jitter                 a little randomness, against herds
 //!   traffic                what was sent to the servers, counted where it is sent
 //!   process                no core dump, no secret in a panic or in freed memory
 //! ```
@@ -64,6 +65,7 @@ pub mod daemon;
 pub mod domain;
 pub mod engine;
 pub mod exceptionless;
+mod jitter;
 mod kill_point;
 pub mod plan;
 pub mod process;

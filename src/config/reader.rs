@@ -185,15 +185,27 @@ impl<'a> Section<'a> {
         example: &str,
         check: impl FnOnce(&mut Given<'a>) -> Result<T, Complaint>,
     ) -> Option<T> {
+        let absent = self.place(key).is_none();
+        let found = self.allowed(key, choice, used, check);
+        if let (Some(choice), true, true) = (choice, used, absent) {
+            let problem = format!("is missing, and {} needs it", choice.text);
+            self.missing(key, &problem, &format!("{key} = {example}"), &self.variable(key));
+        }
+        found
+    }
+
+    /// A key that may be absent, or is useless, as `choice` decides.
+    pub(super) fn allowed<T>(
+        &mut self,
+        key: &'static str,
+        choice: Option<&Choice>,
+        used: bool,
+        check: impl FnOnce(&mut Given<'a>) -> Result<T, Complaint>,
+    ) -> Option<T> {
         let place = self.place(key);
         let found = self.optional(key, check);
-        match (choice, used, place) {
-            (Some(choice), true, None) => {
-                let problem = format!("is missing, and {} needs it", choice.text);
-                self.missing(key, &problem, &format!("{key} = {example}"), &self.variable(key));
-            }
-            (Some(choice), false, Some(place)) => self.useless(key, &place, choice),
-            _ => {}
+        if let (Some(choice), false, Some(place)) = (choice, used, place) {
+            self.useless(key, &place, choice);
         }
         found.filter(|_| used)
     }
@@ -201,9 +213,21 @@ impl<'a> Section<'a> {
     /// A secret: `key` by its variable, `{key}_file` by anything.
     pub(super) fn secret(
         &mut self,
+        keys: [&'static str; 2],
+        choice: Option<&Choice>,
+        used: bool,
+        fits: impl FnOnce(&str) -> Result<(), Complaint>,
+    ) -> Option<SecretSource> {
+        self.secret_or(keys, choice, used, None, fits)
+    }
+
+    /// The same; `fallback` serves where nothing else was said.
+    pub(super) fn secret_or(
+        &mut self,
         [key, file_key]: [&'static str; 2],
         choice: Option<&Choice>,
         used: bool,
+        fallback: Option<(Place, SecretSource)>,
         fits: impl FnOnce(&str) -> Result<(), Complaint>,
     ) -> Option<SecretSource> {
         let secrets = &self.sources.secrets;
@@ -222,7 +246,7 @@ impl<'a> Section<'a> {
             let name = Given::new(value, place.layer()).text();
             Some((file_key, place, name.map(|name| SecretSource::File(secrets.locate(name)))))
         });
-        let fallback = secrets.fallback(&path).filter(|_| used).map(|(place, source)| match source {
+        let fallback = fallback.filter(|_| used).map(|(place, source)| match source {
             SecretSource::File(_) => (file_key, place, Ok(source)),
             SecretSource::Environment { .. } => (key, place, Ok(source)),
         });

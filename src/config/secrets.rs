@@ -17,16 +17,14 @@ use super::secret_source::{SecretSource, SecretUnreadable};
 use super::sources::{Layer, Place, variable_of};
 
 /// The keys that only a variable can set.
-const KEYS: [&str; 5] = [
+const KEYS: [&str; 6] = [
     "exceptionless.password",
     "exceptionless.token",
     "vault.auth.token",
     "vault.auth.secret_id",
     "vault.auth.jwt",
+    "vault.auth.password",
 ];
-
-/// Where every pod finds the token of its service account.
-const IN_A_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// The variables that hold secrets, and the folders of the files that do.
 pub(super) struct Secrets {
@@ -95,15 +93,6 @@ impl Secrets {
     /// The secret in `VAULT_TOKEN`.
     pub(super) fn vault_token(&self) -> Option<(Place, SecretSource)> {
         self.vault_token.as_ref().map(Variable::source)
-    }
-
-    /// The secret that serves where nothing else was said.
-    pub(super) fn fallback(&self, key: &str) -> Option<(Place, SecretSource)> {
-        match key {
-            "vault.auth.token" => self.vault_token(),
-            "vault.auth.jwt" => Some((Place::built_in(), SecretSource::File(IN_A_POD.into()))),
-            _ => None,
-        }
     }
 
     /// Whether a variable sets a secret of this section.

@@ -15,6 +15,7 @@ mod leaks;
 mod mistakes;
 mod sources;
 mod unwise;
+mod vault_auth;
 
 /// A file that lacks nothing, with its secrets in files beside it.
 const GOOD: &str = r#"

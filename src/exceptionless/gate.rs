@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::clock::ServerClock;
-use super::jitter;
 use super::limiter::{Budget, Outcome, Verdict, Window};
+use crate::jitter;
 use crate::traffic::Traffic;
 
 /// How often whoever waits for another window says so, as a sign of life.

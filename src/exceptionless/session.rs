@@ -14,11 +14,11 @@ use super::credential::{Credential, Pass};
 use super::door::{Answer, Authorization, Call, Door};
 use super::error::ExceptionlessError;
 use super::gate::Permit;
-use super::jitter;
 use super::operation::Operation;
 use super::refusal::Unreadable;
 use crate::config;
 use crate::domain::key::ApiKey;
+use crate::jitter;
 use crate::traffic::Traffic;
 
 /// A third attempt catches a node that is being replaced; more only add load to a server in trouble,

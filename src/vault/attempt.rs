@@ -128,8 +128,21 @@ impl Said {
     /// Enough for Vault's longest sentences, too little for a page.
     const LONGEST: usize = 200;
 
+    /// So many letters of a secret do not stand in a text by chance.
+    const TELLING: usize = 12;
+
     pub(super) fn new(errors: &[String]) -> Self {
         Self(Self::in_one_line(&errors.join("; ")))
+    }
+
+    /// The same without a secret that Vault was shown, should it quote that, whole or cut off: what follows the first
+    /// letters of the secret is left out.
+    pub(super) fn without(self, secret: &str) -> Self {
+        let start: String = secret.chars().take(Self::TELLING).collect();
+        match self.0.split_once(&start) {
+            Some((before, _)) if !start.is_empty() => Self(format!("{before}[redacted]")),
+            _ => self,
+        }
     }
 
     /// Any text of Vault's that is shown to people.
@@ -157,5 +170,18 @@ mod tests {
         assert!(said.starts_with("1 error occurred: * permission [31m denied; xxx"), "{said}");
         assert_eq!(said.chars().count(), Said::LONGEST);
         assert_eq!(Said::new(&[]).to_string(), "(no reason given)");
+    }
+
+    #[test]
+    fn a_secret_that_vault_quotes_is_left_out_even_if_its_end_is_cut_off() {
+        let (short, long) = ("correct horse".to_owned(), "eyJhbGciOiJFZERTQSJ9.".repeat(20));
+        for secret in [short, long] {
+            let said = Said::new(&[format!("bad token {secret} in the request")]).without(&secret);
+            assert_eq!(said.to_string(), "bad token [redacted]");
+        }
+        assert_eq!(
+            Said::new(&["permission denied".to_owned()]).without("x y").to_string(),
+            "permission denied"
+        );
     }
 }

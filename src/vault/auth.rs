@@ -1,14 +1,15 @@
 //! One login for the whole process, kept alive and replaced when it dies.
 //!
-//! The lock is held during a login and during a renewal, so there is never more than one in flight, and
-//! whoever waited for one that failed shares its failure instead of trying the same credential again:
-//! Vault locks an account after a few wrong attempts.
+//! The lock is held during a login and during a renewal, so there is never more than one in flight, and whoever waited
+//! for one that failed shares its failure. So does, for a pause, whoever comes after it: a pass over a thousand
+//! projects shall not ask a thousand times of a server that is down, nor show it a wrong password as often. A
+//! credential that has changed meanwhile ends the pause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
@@ -19,14 +20,13 @@ use super::attempt::{Attempt, Operation};
 use super::error::{Kind, VaultError};
 use super::transport::{Answer, Transport};
 use crate::config::{SecretSource, VaultAuth};
+use crate::jitter;
+use lease::{Lease, Setback};
 
+pub(super) use lease::{Token, remaining};
+
+mod lease;
 mod login;
-
-/// So that a lease of nearly nothing does not become a busy loop.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// As good as one without end; the arithmetic of longer ones could overflow.
-const LONGEST_LEASE: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 /// The login of this process.
 pub(super) struct Session {
@@ -38,35 +38,13 @@ pub(super) struct Session {
 #[derive(Default)]
 struct State {
     lease: Option<Lease>,
-    failure: Option<VaultError>,
+    setback: Option<Setback>,
 }
 
-/// A token, and which login it came from.
-#[derive(Clone)]
-pub(super) struct Token {
-    secret: SecretString,
-    serial: u64,
-}
-
-struct Lease {
-    token: Token,
-    /// How long a login, or a renewal, is good for at first.
-    full: Duration,
-    renewable: bool,
-    /// `None` for a token that does not end, such as a root token, or that is used until its end.
-    term: Option<Term>,
-    /// When it ends, whether or not something can be done about it.
-    ends: Option<Instant>,
-}
-
-struct Term {
-    ends: Instant,
-    renew_at: Instant,
-}
-
-impl Token {
-    pub(super) fn secret(&self) -> &SecretString {
-        &self.secret
+impl State {
+    /// The token, if it still serves.
+    fn living(&self) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.is_alive(Instant::now()))
     }
 }
 
@@ -81,19 +59,20 @@ impl Session {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if let Some(lease) = &state.lease
-            && !lease.is_due()
+            && !self.is_due(lease)
         {
             return Ok(lease.token.clone());
         }
-        if let Some(failure) = &state.failure
-            && self.attempts.load(Ordering::Acquire) != seen
+        let somebody_tried = self.attempts.load(Ordering::Acquire) != seen;
+        if let Some(setback) = &state.setback
+            && (somebody_tried || self.is_paused(setback))
         {
-            return Err(failure.clone());
+            return state.living().map(|lease| lease.token.clone()).ok_or_else(|| setback.error.clone());
         }
         match self.refresh(&mut state, transport).await {
             Ok(token) => Ok(token),
-            Err(error) => match &state.lease {
-                Some(lease) if lease.is_alive() => {
+            Err(error) => match state.living() {
+                Some(lease) => {
                     tracing::warn!(
                         event = "vault.renewal_failed",
                         error = &error as &dyn std::error::Error,
@@ -101,7 +80,7 @@ impl Session {
                     );
                     Ok(lease.token.clone())
                 }
-                _ => Err(error),
+                None => Err(error),
             },
         }
     }
@@ -110,11 +89,13 @@ impl Session {
     /// or before the first login.
     pub(super) async fn renew_if_due(&self, transport: &Transport) -> Result<Option<Duration>, VaultError> {
         let mut state = self.state.lock().await;
-        if state.lease.as_ref().is_some_and(Lease::is_due) {
+        let due = state.lease.as_ref().is_some_and(|lease| self.is_due(lease));
+        if due && !state.setback.as_ref().is_some_and(|setback| self.is_paused(setback)) {
             self.refresh(&mut state, transport).await?;
         }
-        let term = state.lease.as_ref().and_then(|lease| lease.term.as_ref());
-        Ok(term.map(|term| term.renew_at.saturating_duration_since(Instant::now())))
+        let due = state.lease.as_ref().and_then(|lease| lease.renew_at);
+        let next = due.map(|due| state.setback.as_ref().map_or(due, |setback| due.max(setback.retry_at)));
+        Ok(next.map(|next| next.saturating_duration_since(Instant::now())))
     }
 
     /// When the token ends, unless it never does or is being replaced at this moment.
@@ -134,7 +115,7 @@ impl Session {
         if current.serial != refused.serial {
             return Ok(Some(current));
         }
-        if !self.is_replaced(refused)? && self.is_alive(transport, refused).await? {
+        if self.is_alive(transport, refused).await? {
             return Ok(None);
         }
         self.discard(refused).await;
@@ -153,26 +134,48 @@ impl Session {
         transport.data(&call.attempt, &answer)
     }
 
-    /// Logs in or renews. On failure the lease stays, with a later attempt in view.
+    /// Whether it is time to renew it, or another token was put in its place.
+    fn is_due(&self, lease: &Lease) -> bool {
+        lease.is_due(Instant::now()) || self.is_replaced(lease)
+    }
+
+    /// Whether the operator, or an agent, has put another token in the file. What cannot be read now is no other.
+    fn is_replaced(&self, lease: &Lease) -> bool {
+        let VaultAuth::Token { token: SecretSource::File(_) } = &self.method else { return false };
+        self.credential().is_some_and(|found| !lease.token.is(&found))
+    }
+
+    fn is_paused(&self, setback: &Setback) -> bool {
+        setback.stands(Instant::now(), self.credential().as_ref())
+    }
+
+    /// What we would show to Vault now.
+    fn credential(&self) -> Option<SecretString> {
+        self.method.credential().read().ok()
+    }
+
+    /// Logs in or renews. On failure a lease that lives stays, with a later attempt in view.
     async fn refresh(&self, state: &mut State, transport: &Transport) -> Result<Token, VaultError> {
+        let credential = self.credential();
         let refreshed = match &state.lease {
-            Some(lease) if lease.renewable => self.renew(transport, lease).await,
+            Some(lease) if lease.renewable && !self.is_replaced(lease) => self.renew(transport, lease).await,
             Some(_) | None => self.log_in(transport).await,
         };
         self.attempts.fetch_add(1, Ordering::AcqRel);
         match refreshed {
             Ok(lease) => {
                 let token = lease.token.clone();
-                *state = State { lease: Some(lease), failure: None };
+                *state = State { lease: Some(lease), setback: None };
                 Ok(token)
             }
             Err(error) => {
-                state.failure = Some(error.clone());
-                match state.lease.as_mut().and_then(|lease| lease.term.as_mut()) {
-                    Some(term) if Instant::now() < term.ends => term.postpone(),
+                if state.living().is_none() {
                     // Nothing is left to keep alive: the next request logs in, and nobody before it.
-                    _ => state.lease = None,
+                    state.lease = None;
                 }
+                let (former, living) = (state.setback.as_ref(), state.lease.as_ref());
+                let (now, share) = (Instant::now(), jitter::share());
+                state.setback = Some(Setback::new(error.clone(), former, living, credential, now, share));
                 Err(error)
             }
         }
@@ -180,26 +183,20 @@ impl Session {
 
     async fn log_in(&self, transport: &Transport) -> Result<Lease, VaultError> {
         let serial = self.attempts.load(Ordering::Acquire);
+        let granted = |info| Lease::granted(info, serial, Instant::now(), jitter::share());
         let lease = match &self.method {
-            VaultAuth::Token { token } => {
-                let secret = read(token)?;
-                let found = match self.look_up(transport, &secret).await {
-                    Err(VaultError::Forbidden { .. }) => {
-                        return Err(VaultError::TokenDead { place: token.to_string() });
-                    }
-                    other => other?,
-                };
-                let renewable = found.renewable.unwrap_or(false);
-                let ttl = remaining(&found).unwrap_or_default();
-                let lease = Lease::new(Token { secret, serial }, ttl, renewable);
-                // A token that cannot be renewed is used until it ends: nothing else is to be had.
-                Lease { term: lease.term.filter(|_| renewable), ..lease }
-            }
+            VaultAuth::Token { token } => self.take(transport, token, serial).await?,
             VaultAuth::AppRole { mount, role_id, secret_id } => {
-                Lease::granted(login::with_approle(transport, mount, role_id, secret_id).await?, serial)
+                granted(login::with_approle(transport, mount, role_id, secret_id).await?)
             }
             VaultAuth::Kubernetes { mount, role, jwt } => {
-                Lease::granted(login::with_kubernetes(transport, mount, role, jwt).await?, serial)
+                granted(login::with_kubernetes(transport, mount, role, jwt).await?)
+            }
+            VaultAuth::Jwt { mount, role, jwt } => {
+                granted(login::with_jwt(transport, mount, role, jwt).await?)
+            }
+            VaultAuth::UserPass { mount, username, password } => {
+                granted(login::with_password(transport, mount, username, password).await?)
             }
         };
         tracing::info!(
@@ -211,10 +208,30 @@ impl Session {
         Ok(lease)
     }
 
+    /// A token that somebody else obtained. Vault is asked how long it lives.
+    async fn take(
+        &self,
+        transport: &Transport,
+        token: &SecretSource,
+        serial: u64,
+    ) -> Result<Lease, VaultError> {
+        let secret = read(token)?;
+        let found = match self.look_up(transport, &secret).await {
+            Err(VaultError::Forbidden { .. }) => {
+                return Err(VaultError::TokenDead { place: token.to_string() });
+            }
+            other => other?,
+        };
+        let (lasts, renewable) = (remaining(&found).unwrap_or_default(), found.renewable.unwrap_or(false));
+        let lease = Lease::new(Token { secret, serial }, Instant::now(), lasts, renewable, jitter::share());
+        // A token that cannot be renewed is used until it ends: nothing else is to be had.
+        Ok(Lease { renew_at: lease.renew_at.filter(|_| renewable), ..lease })
+    }
+
     async fn renew(&self, transport: &Transport, lease: &Lease) -> Result<Lease, VaultError> {
         let attempt = Attempt::new(Operation::Renew, "auth/token/renew-self".to_owned());
         let call = transport.prepare(attempt, &RenewTokenSelfRequest { increment: None })?;
-        let answer = match transport.send(&call, Some(&lease.token.secret), None).await {
+        let answer = match transport.send(&call, Some(lease.token.secret()), None).await {
             // The token is dead, may not renew itself, or is not renewable after all.
             Err(VaultError::Forbidden { .. } | VaultError::Rejected { .. }) => {
                 return self.log_in(transport).await;
@@ -227,21 +244,14 @@ impl Session {
             // The token nears its longest life.
             return self.log_in(transport).await;
         }
-        let renewed = Lease { full: lease.full, ..Lease::new(lease.token.clone(), granted, info.renewable) };
+        let (token, now) = (lease.token.clone(), Instant::now());
+        let renewed = Lease::new(token, now, granted, info.renewable, jitter::share());
         tracing::debug!(event = "vault.renewed", lease_s = granted.as_secs(), "renewed the Vault token");
-        Ok(renewed)
-    }
-
-    /// Whether the operator has put another token in the file.
-    fn is_replaced(&self, refused: &Token) -> Result<bool, VaultError> {
-        match &self.method {
-            VaultAuth::Token { token } => Ok(read(token)?.expose_secret() != refused.secret.expose_secret()),
-            VaultAuth::AppRole { .. } | VaultAuth::Kubernetes { .. } => Ok(false),
-        }
+        Ok(Lease { full: lease.full, ..renewed })
     }
 
     async fn is_alive(&self, transport: &Transport, token: &Token) -> Result<bool, VaultError> {
-        match self.look_up(transport, &token.secret).await {
+        match self.look_up(transport, token.secret()).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == Kind::NotPermitted => Ok(false),
             Err(error) => Err(error),
@@ -251,51 +261,9 @@ impl Session {
     async fn discard(&self, token: &Token) {
         let mut state = self.state.lock().await;
         if state.lease.as_ref().is_some_and(|lease| lease.token.serial == token.serial) {
-            state.lease = None;
+            *state = State::default();
         }
     }
-}
-
-impl Lease {
-    fn new(token: Token, duration: Duration, renewable: bool) -> Self {
-        let (now, duration) = (Instant::now(), duration.min(LONGEST_LEASE));
-        let term = (!duration.is_zero()).then(|| Term {
-            ends: now + duration,
-            renew_at: now + (duration * 2 / 3).max(SHORTEST_PAUSE.min(duration)),
-        });
-        let ends = term.as_ref().map(|term| term.ends);
-        Self { token, full: duration, renewable, term, ends }
-    }
-
-    /// What a login brought.
-    fn granted(info: AuthInfo, serial: u64) -> Self {
-        let token = Token { secret: info.client_token.into(), serial };
-        Self::new(token, Duration::from_secs(info.lease_duration), info.renewable)
-    }
-
-    fn is_due(&self) -> bool {
-        self.term.as_ref().is_some_and(|term| Instant::now() >= term.renew_at.min(term.ends))
-    }
-
-    fn is_alive(&self) -> bool {
-        self.term.as_ref().is_none_or(|term| Instant::now() < term.ends)
-    }
-}
-
-impl Term {
-    /// Tries again after half of what remains.
-    fn postpone(&mut self) {
-        let now = Instant::now();
-        let remaining = self.ends.saturating_duration_since(now);
-        self.renew_at = now + (remaining / 2).max(SHORTEST_PAUSE);
-    }
-}
-
-/// How long a token still lives, a second at least; `None` for one that does not end. Vault counts whole
-/// seconds, so that 0 alone can mean either.
-pub(super) fn remaining(found: &LookupTokenResponse) -> Option<Duration> {
-    let ends = found.ttl > 0 || found.expire_time.is_some();
-    ends.then(|| Duration::from_secs(found.ttl.max(1)))
 }
 
 fn auth_info(transport: &Transport, attempt: &Attempt, answer: &Answer) -> Result<AuthInfo, VaultError> {

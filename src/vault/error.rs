@@ -11,8 +11,10 @@ use super::connections::UnusableFile;
 use crate::config::SecretUnreadable;
 
 pub use kind::Kind;
+pub use login::LoginRefused;
 
 mod kind;
+mod login;
 
 /// A request that failed, or a client that could not be built.
 ///
@@ -206,31 +208,8 @@ pub enum VaultError {
         place: String,
     },
     /// Vault does not accept the credential.
-    #[error(
-        "Vault refuses the login at auth/{mount}: {said}; check vault.auth.mount, vault.auth.role_id, vault.namespace, and that the secret id in {place} is not expired or used up"
-    )]
-    Login {
-        /// Where the method is mounted.
-        mount: String,
-        /// Where the secret id comes from.
-        place: String,
-        /// Vault's own words.
-        said: Said,
-    },
-    /// Vault does not accept the service account.
-    #[error(
-        "Vault refuses the login at auth/{mount} with the role {role}: {said}; check vault.auth.mount, vault.auth.role and vault.namespace, that `vault read auth/{mount}/role/{role}` names this pod's service account, its namespace and the audience of the token in {place}, and that Vault may review tokens in this cluster"
-    )]
-    ServiceAccount {
-        /// Where the method is mounted.
-        mount: String,
-        /// The role that was asked for.
-        role: String,
-        /// Where the service account's token comes from.
-        place: String,
-        /// Vault's own words.
-        said: Said,
-    },
+    #[error(transparent)]
+    Login(LoginRefused),
     /// The credential itself cannot be read.
     #[error("cannot log in to Vault without its credential")]
     Credential {
@@ -303,10 +282,7 @@ impl VaultError {
             | Self::Redirected { .. }
             | Self::NotVault { .. }
             | Self::Failing { .. } => Kind::Unreachable,
-            Self::Forbidden { .. }
-            | Self::TokenDead { .. }
-            | Self::Login { .. }
-            | Self::ServiceAccount { .. } => Kind::NotPermitted,
+            Self::Forbidden { .. } | Self::TokenDead { .. } | Self::Login(_) => Kind::NotPermitted,
             Self::File(_)
             | Self::Client { .. }
             | Self::Namespace { .. }

@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use exceptionless_rotator::engine::event::EVENTS;
 
 /// What each module may import, besides itself. Modules on one floor do not know each other.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("tls", &[]),
     ("traffic", &[]),
     ("kill_point", &[]),
+    ("jitter", &[]),
     ("process", &[]),
     ("config", &["domain"]),
     ("plan", &["domain"]),
-    ("exceptionless", &["domain", "config", "plan", "tls", "traffic", "kill_point"]),
-    ("vault", &["domain", "config", "plan", "tls", "traffic", "kill_point"]),
+    ("exceptionless", &["domain", "config", "plan", "tls", "traffic", "kill_point", "jitter"]),
+    ("vault", &["domain", "config", "plan", "tls", "traffic", "kill_point", "jitter"]),
     ("engine", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault"]),
     ("daemon", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault", "engine"]),
     ("cli", &["domain", "config", "plan", "tls", "traffic", "exceptionless", "vault", "engine", "daemon"]),

@@ -18,9 +18,12 @@ mod auth;
 mod faults;
 mod kv;
 mod merge;
+mod methods;
+mod pauses;
 mod rights;
 mod secrecy;
 mod service_account;
+mod sink;
 mod tls;
 
 const KEY: &str = "LhhP1C9gijpSKCslHHCvwdSIz298twx271nTest0";

@@ -119,7 +119,7 @@ fn token(identity: &Identity, auth: &VaultAuth, findings: &mut Findings) {
         Some(ttl) if identity.renewable => format!("expires in {}, renewable", whole(ttl)),
         Some(ttl) => format!("expires in {}, not renewable", whole(ttl)),
     };
-    findings.fine(CHECK, format!("policies {}; {life}", identity.policies.join(", ")));
+    findings.fine(CHECK, format!("by {}, policies {}; {life}", auth.method(), identity.policies.join(", ")));
     if identity.policies.iter().any(|policy| policy == "root") {
         findings.unwise(CHECK, "it is a root token; use one with the policy in config/vault-policy.hcl");
     }

@@ -106,7 +106,9 @@ fn the_shipped_file_is_a_good_configuration_once_its_examples_are_real() {
             let example = bare.split_once(" = ").is_some_and(|(key, value)| {
                 key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && value.starts_with(['"', '['])
             });
-            let unused = ["token_file", "role ", "jwt_file"].iter().any(|key| bare.starts_with(key));
+            let unused =
+                ["token_file", "role ", "jwt_file", "username", "password_file = \"/run/secrets/vault"];
+            let unused = unused.iter().any(|key| bare.starts_with(key));
             let line = if (example && !unused) || bare == "[[override]]" { bare } else { line };
             line.replace("/run/secrets/exceptionless-password", "password")
                 .replace("/run/secrets/vault-secret-id", "secret-id")

@@ -41,6 +41,8 @@ fn a_secret_in_the_wrong_place_of_the_file_is_not_repeated() {
         ("vault.auth", format!("secret_id_file = \"{MARKER}\"")),
         ("vault.auth", format!("jwt = \"{MARKER}\"")),
         ("vault.auth", format!("jwt_file = \"{MARKER}\"")),
+        ("vault.auth", format!("password = \"{MARKER}\"")),
+        ("vault.auth", format!("password_file = \"{MARKER}\"")),
         ("projects", format!("include = [[\"{MARKER}\"]]")),
         ("log", format!("level = \"{MARKER}=={MARKER}\"")),
     ];

@@ -14,7 +14,10 @@ fn vault_secret_of(loaded: &Loaded) -> String {
     match &loaded.config.vault.auth {
         VaultAuth::Token { token } => format!("token {token}"),
         VaultAuth::AppRole { mount, role_id, secret_id } => format!("{mount} {role_id} {secret_id}"),
-        VaultAuth::Kubernetes { mount, role, jwt } => format!("{mount} {role} {jwt}"),
+        VaultAuth::Kubernetes { mount, role, jwt } | VaultAuth::Jwt { mount, role, jwt } => {
+            format!("{mount} {role} {jwt}")
+        }
+        VaultAuth::UserPass { mount, username, password } => format!("{mount} {username} {password}"),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::exceptionless::error::ExceptionlessError;
 use crate::exceptionless::health::Health;
 use crate::exceptionless::operation::Operation;
 use crate::exceptionless::refusal::{LoginRefusal, Unreadable};
-use crate::exceptionless::{jitter, wire};
+use crate::exceptionless::wire;
+use crate::jitter;
 
 /// The counters of attempts start anew at each quarter hour of the server (`AuthHandler.cs`).
 const QUARTER_HOUR: i64 = 15 * 60;

@@ -4,15 +4,17 @@
 //! cluster replaces the token of a service account long before it ends.
 
 use rustify::Endpoint;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use vaultrs::api::AuthInfo;
 use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
 use vaultrs::api::auth::kubernetes::requests::LoginWithKubernetesRequest;
+use vaultrs::api::auth::oidc::requests::JWTLoginRequest;
+use vaultrs::api::auth::userpass::requests::LoginRequest;
 
 use super::{auth_info, read};
 use crate::config::SecretSource;
 use crate::vault::attempt::{Attempt, Operation, Said};
-use crate::vault::error::VaultError;
+use crate::vault::error::{LoginRefused, VaultError};
 use crate::vault::transport::Transport;
 
 pub(super) async fn with_approle(
@@ -21,13 +23,14 @@ pub(super) async fn with_approle(
     role_id: &str,
     secret_id: &SecretSource,
 ) -> Result<AuthInfo, VaultError> {
+    let secret = read(secret_id)?;
     let request = LoginWithApproleRequest {
         mount: mount.to_owned(),
         role_id: role_id.to_owned(),
-        secret_id: read(secret_id)?.expose_secret().to_owned(),
+        secret_id: secret.expose_secret().to_owned(),
     };
-    let refused = |said| VaultError::Login { mount: mount.to_owned(), place: secret_id.to_string(), said };
-    log_in(transport, mount, &request, refused).await
+    let (mount, place) = (mount.to_owned(), secret_id.to_string());
+    log_in(transport, &request, &secret, |said| LoginRefused::AppRole { mount, place, said }).await
 }
 
 pub(super) async fn with_kubernetes(
@@ -36,28 +39,58 @@ pub(super) async fn with_kubernetes(
     role: &str,
     jwt: &SecretSource,
 ) -> Result<AuthInfo, VaultError> {
+    let secret = read(jwt)?;
+    let (mount, role, place) = (mount.to_owned(), role.to_owned(), jwt.to_string());
     let request = LoginWithKubernetesRequest {
-        mount: mount.to_owned(),
-        role: role.to_owned(),
-        jwt: read(jwt)?.expose_secret().to_owned(),
+        mount: mount.clone(),
+        role: role.clone(),
+        jwt: secret.expose_secret().to_owned(),
     };
-    let refused = |said| VaultError::ServiceAccount {
-        mount: mount.to_owned(),
-        role: role.to_owned(),
-        place: jwt.to_string(),
-        said,
-    };
-    log_in(transport, mount, &request, refused).await
+    log_in(transport, &request, &secret, |said| LoginRefused::Kubernetes { mount, role, place, said }).await
 }
 
-async fn log_in(
+pub(super) async fn with_jwt(
     transport: &Transport,
     mount: &str,
-    request: &impl Endpoint,
-    refused: impl FnOnce(Said) -> VaultError,
+    role: &str,
+    jwt: &SecretSource,
 ) -> Result<AuthInfo, VaultError> {
-    let attempt = Attempt::new(Operation::LogIn, format!("auth/{mount}/login"));
+    let secret = read(jwt)?;
+    let (mount, role, place) = (mount.to_owned(), role.to_owned(), jwt.to_string());
+    let request = JWTLoginRequest {
+        mount: mount.clone(),
+        role: Some(role.clone()),
+        jwt: secret.expose_secret().to_owned(),
+    };
+    log_in(transport, &request, &secret, |said| LoginRefused::Jwt { mount, role, place, said }).await
+}
+
+pub(super) async fn with_password(
+    transport: &Transport,
+    mount: &str,
+    username: &str,
+    password: &SecretSource,
+) -> Result<AuthInfo, VaultError> {
+    let secret = read(password)?;
+    let (mount, username, place) = (mount.to_owned(), username.to_owned(), password.to_string());
+    let request = LoginRequest {
+        mount: mount.clone(),
+        username: username.clone(),
+        password: secret.expose_secret().to_owned(),
+    };
+    log_in(transport, &request, &secret, |said| LoginRefused::UserPass { mount, username, place, said }).await
+}
+
+/// `secret` is what the request shows, and what nobody else shall see, should Vault quote it.
+async fn log_in(
+    transport: &Transport,
+    request: &impl Endpoint,
+    secret: &SecretString,
+    refused: impl FnOnce(Said) -> LoginRefused,
+) -> Result<AuthInfo, VaultError> {
+    let attempt = Attempt::new(Operation::LogIn, request.path().trim_start_matches('/').to_owned());
     let call = transport.prepare(attempt, request)?;
+    let refused = |said: Said| VaultError::Login(refused(said.without(secret.expose_secret())));
     match transport.send(&call, None, None).await {
         Ok(answer) if !answer.is_not_found() => auth_info(transport, &call.attempt, &answer),
         // A mount that does not exist is a 403 to whoever has no token, and a 404 in some versions.

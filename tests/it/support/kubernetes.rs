@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bao::Corner;
+use super::issuer::url_safe;
 use super::stand_in::{Reply, StandIn};
 
 /// To whom the tokens are addressed.
@@ -73,7 +74,7 @@ impl Kubernetes {
         });
         let head = json!({"alg": "RS256", "kid": "k", "typ": "JWT"});
         let parts = [head.to_string(), claims.to_string(), "signed".repeat(40)];
-        let token = parts.map(|part| base64url(part.as_bytes())).join(".");
+        let token = parts.map(|part| url_safe(part.as_bytes())).join(".");
         self.valid.lock().unwrap().insert(token.clone());
         token
     }
@@ -110,17 +111,4 @@ impl Kubernetes {
         corner.bao.root("POST", &format!("auth/{mount}/role/{}", corner.mount), role).await;
         mount
     }
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for letter in 0..=chunk.len() {
-            text.push(char::from(LETTERS[(bits >> (18 - 6 * letter)) as usize & 63]));
-        }
-    }
-    text
 }

@@ -36,7 +36,7 @@ fn vault_with_lease(ttl: u64, reply: impl Fn(&str) -> Reply + Send + 'static) ->
 }
 
 /// What a Vault says of a token that lives.
-fn living_token(ttl: u64) -> String {
+pub fn living_token(ttl: u64) -> String {
     let data = json!({
         "accessor": "", "creation_time": 0, "creation_ttl": 0, "display_name": "", "entity_id": "",
         "explicit_max_ttl": 0, "id": "", "num_uses": 0, "orphan": true, "path": "", "policies": [],

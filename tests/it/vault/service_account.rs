@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::traffic::Traffic;
-use exceptionless_rotator::vault::{Kind, VaultError, VaultStore};
+use exceptionless_rotator::vault::{Kind, LoginRefused, VaultError, VaultStore};
 
 use super::{path, text};
 use crate::support::bao::{Bao, Corner, instance};
@@ -57,7 +57,7 @@ impl Pod {
 
     async fn refused(&self, store: &VaultStore) -> String {
         let error = store.read(&path("a")).await.unwrap_err();
-        assert!(matches!(error, VaultError::ServiceAccount { .. }), "{}", text(&error));
+        assert!(matches!(error, VaultError::Login(LoginRefused::Kubernetes { .. })), "{}", text(&error));
         assert_eq!(error.kind(), Kind::NotPermitted);
         let said = text(&error);
         assert!(said.contains(self.file.to_str().unwrap()), "{said}");

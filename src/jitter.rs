@@ -4,13 +4,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// A random share, from 0 to below 1. The standard library seeds its hash maps well enough for that.
-pub(super) fn share() -> f64 {
+pub(crate) fn share() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     // 53 bits are what an f64 holds exactly.
     (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// A random time below `limit`: the "full jitter" of retries.
-pub(super) fn below(limit: Duration) -> Duration {
+pub(crate) fn below(limit: Duration) -> Duration {
     limit.mul_f64(share())
 }

@@ -1,0 +1,185 @@
+//! Every way to log in, against a real OpenBao: that it works, what it says when it does not, and that neither the end
+//! of a token nor that of the server in the middle of a pass leaves anything behind.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use exceptionless_emulator::Settings;
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::support::bao::Bao;
+use crate::support::issuer::Issuer;
+use crate::support::login::{Login, METHODS};
+use crate::support::process::{Ended, Process};
+use crate::support::rig::Rig;
+use crate::support::secrets;
+
+/// What was printed holds no secret of the arrangement, and none of the login.
+fn assert_silent(rig: &Rig, login: &Login, ended: &Ended) {
+    let mut all = secrets::known(rig);
+    all.extend(login.secrets.iter().cloned());
+    for text in [&ended.stdout, &ended.stderr] {
+        assert_eq!(secrets::leak(text, &all), None, "{}", login.method);
+    }
+}
+
+/// A rig whose passes take two seconds or more, with keys published by an earlier one.
+async fn slow(bao: &'static Bao) -> Rig {
+    let (organizations, projects, latency) = (1, 3, Duration::from_millis(150));
+    let mut rig = Rig::on(bao, Settings { organizations, projects, latency, ..Settings::default() }).await;
+    rig.set("rotation", "concurrency", "1").set("rotation", "overlap", "\"1h\"");
+    rig
+}
+
+/// A pass that is under way: its first new key is minted, and nothing is published.
+async fn amid(rig: &Rig) -> Process {
+    let before = rig.emulator.requests().writes;
+    let pass = Process::start(rig.command(&["rotate", "--all"]), rig.path("pass.log"));
+    crate::support::patience("a key is minted", async || rig.emulator.requests().writes > before).await;
+    pass
+}
+
+/// The keys are what was promised: every project has one that works.
+async fn assert_served(rig: &Rig, method: &str) {
+    for (project, key) in rig.keys().await {
+        assert!(rig.emulator.authenticates(&key), "{method}: {project}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_method_logs_in_and_publishes_and_check_names_it_and_prints_no_secret() {
+    join_all(METHODS.map(async |method| {
+        let mut rig = Rig::sized(1).await;
+        let login = Login::by(method, &mut rig).await;
+        let checked = rig.run(&["check", "--output", "json"]).await;
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let findings = checked.document();
+        let token =
+            findings["findings"].as_array().unwrap().iter().find(|found| found["check"] == "vault token");
+        let said = token.unwrap()["detail"].as_str().unwrap();
+        assert!(said.starts_with(&format!("by {method}, policies ")), "{said}");
+        let rotated = rig.rotate().await;
+        assert_served(&rig, method).await;
+        for ended in [&checked, &rotated] {
+            assert!(ended.stderr.contains("vault.login"), "{ended:?}");
+            assert_silent(&rig, &login, ended);
+        }
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_revoked_in_the_middle_of_a_pass_is_replaced_and_nothing_is_lost() {
+    join_all(METHODS.map(async |method| {
+        let mut rig = slow(Bao::shared().await).await;
+        let mut login = Login::by(method, &mut rig).await;
+        rig.rotate().await;
+        let mut pass = amid(&rig).await;
+        login.revoke(&rig).await;
+        let code = pass.ended().await;
+        if method != "token" {
+            assert_eq!(code, 0, "{method}: {}", pass.text());
+            assert!(pass.count("vault.login") <= 2, "{method}: {}", pass.text());
+        }
+        assert_served(&rig, method).await;
+        login.renew(&rig).await;
+        rig.rotate().await;
+        assert_served(&rig, method).await;
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_live_for_a_second_carry_a_pass_that_takes_longer() {
+    join_all(METHODS.map(async |method| {
+        let mut rig = slow(Bao::shared().await).await;
+        let mut login = Login::by(method, &mut rig).await;
+        rig.rotate().await;
+        let before = rig.keys().await;
+        login.shorten(&rig).await;
+        let mut pass = amid(&rig).await;
+        login.renew(&rig).await;
+        assert_eq!(pass.ended().await, 0, "{method}: {}", pass.text());
+        assert!(pass.count("vault.login") >= 2, "{method}: {}", pass.text());
+        let after = rig.keys().await;
+        assert!(before.iter().all(|(project, key)| after[project] != *key), "{method}");
+        assert_served(&rig, method).await;
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_refused_is_reported_with_its_place_and_what_to_check() {
+    for (method, file, words) in [
+        ("jwt", "signed-token", ["vault.auth.role", "vault read auth/", "has not expired"]),
+        (
+            "userpass",
+            "vault-password",
+            ["vault.auth.username", "invalid username or password", "quarter of an hour"],
+        ),
+    ] {
+        let mut rig = Rig::sized(1).await;
+        let login = Login::by(method, &mut rig).await;
+        let wrong = "a-wrong-credential-that-nobody-issued";
+        std::fs::write(rig.path(file), wrong).unwrap();
+        let ended = rig.run(&["rotate"]).await;
+        assert_eq!(ended.code, 77, "{ended:?}");
+        let place = rig.path(file).display().to_string();
+        for word in words.into_iter().chain([place.as_str()]) {
+            assert!(ended.stderr.contains(word), "{word:?} is not in {ended:?}");
+        }
+        assert!(!ended.stderr.contains(wrong), "{ended:?}");
+        assert_silent(&rig, &login, &ended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_token_that_is_not_for_us_is_refused_with_the_reason() {
+    let mut rig = Rig::sized(1).await;
+    let _login = Login::by("jwt", &mut rig).await;
+    let stranger = Issuer::new();
+    for (token, reason) in [
+        (stranger.token(), "no known key successfully validated the token signature"),
+        ("e30.e30.e30".to_owned(), "error validating token"),
+    ] {
+        std::fs::write(rig.path("signed-token"), &token).unwrap();
+        let ended = rig.run(&["rotate"]).await;
+        assert_eq!(ended.code, 77, "{ended:?}");
+        assert!(ended.stderr.contains(reason), "{ended:?}");
+        assert_eq!(secrets::leak(&ended.stderr, &[token].into()), None);
+    }
+    let (mut rig, issuer) = (Rig::sized(1).await, Issuer::new());
+    let mount = issuer.trusted_by(&rig.corner).await;
+    let role = rig.corner.mount.clone();
+    for (token, reason) in [
+        (issuer.issue("somebody-else", TimeDelta::hours(1)), "invalid subject (sub) claim"),
+        (issuer.issue("exceptionless-rotator", -TimeDelta::hours(1)), "expired"),
+    ] {
+        std::fs::write(rig.path("signed-token"), token).unwrap();
+        let lines = "method = \"jwt\"\njwt_file = \"signed-token\"";
+        let section = format!("{lines}\nmount = \"{mount}\"\nrole = \"{role}\"");
+        rig.config.insert("vault.auth".to_owned(), section);
+        let ended = rig.run(&["rotate"]).await;
+        assert_eq!(ended.code, 77, "{ended:?}");
+        assert!(ended.stderr.contains(reason), "{reason}: {ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_takes_another_method_over_by_a_reload() {
+    let mut rig = Rig::sized(1).await;
+    let daemon = rig.daemon();
+    daemon.until("daemon.sleeping", 1).await;
+    let login = Login::by("userpass", &mut rig).await;
+    assert_eq!(login.logins(&rig).await, 0);
+    rig.write_config();
+    daemon.signal("HUP");
+    daemon.until("daemon.sleeping", 2).await;
+    assert_eq!(login.logins(&rig).await, 1);
+    let disabled = format!("sys/auth/{}", rig.corner.mount);
+    rig.corner.bao.root("DELETE", &disabled, Value::Null).await;
+    daemon.signal("USR1");
+    daemon.until("daemon.sleeping", 3).await;
+    assert_eq!(daemon.count("pass.failed"), 0, "nothing is left of the old method");
+}
