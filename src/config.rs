@@ -139,7 +139,7 @@ impl Config {
                 effective: Effective::new(report.sections),
                 config,
             }),
-            _ => Err(ConfigError { problems: report.problems }),
+            _ => Err(ConfigError { problems: sources.no_file().chain(report.problems).collect() }),
         }
     }
 }

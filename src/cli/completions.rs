@@ -6,6 +6,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use crate::config::DEFAULT_FILE;
+
 use super::Cli;
 use super::exit::{Exit, Failure};
 use super::table::print;
@@ -22,6 +24,62 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     clap_complete::generate(options.shell, &mut Cli::command(), "exceptionless-rotator", &mut text);
     print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Done)
+}
+
+/// What a page has besides its commands: a title, and entries with their texts.
+const REFERENCE: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "FILES",
+        &[
+            (
+                DEFAULT_FILE,
+                "The configuration, unless --config names another. Relative names in it start in its folder.",
+            ),
+            (
+                "/usr/share/doc/exceptionless-rotator/default.toml",
+                "Every key with its default and its meaning, where the Debian package is installed; config/default.toml in the \
+                 source. `exceptionless-rotator config` shows what is in force, and where each value comes from.",
+            ),
+        ],
+    ),
+    (
+        "ENVIRONMENT",
+        &[
+            ("ROTATOR__SECTION__KEY", "Sets a key, such as ROTATOR__VAULT__ADDRESS. It wins over the file."),
+            (
+                "VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT, ...",
+                "Mean what they mean to the vault command, where the configuration is silent.",
+            ),
+            (
+                "CREDENTIALS_DIRECTORY",
+                "Where the files that hold secrets are looked up first; systemd sets it for LoadCredential=.",
+            ),
+        ],
+    ),
+    (
+        "SIGNALS",
+        &[
+            ("TERM, INT", "End in good order: what is under way reaches a safe point."),
+            ("HUP", "Read the configuration anew; a bad one is refused and the old one stays."),
+            ("USR1", "Begin a pass now."),
+        ],
+    ),
+    (
+        "EXIT STATUS",
+        &[
+            ("0", "Done."),
+            ("1", "Some project failed."),
+            ("64", "The command line is wrong."),
+            ("69", "A server cannot be reached."),
+            ("77", "Not permitted."),
+            ("78", "The configuration is wrong."),
+        ],
+    ),
+];
+
+/// A line that begins with a dot would be a command to the formatter.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
 }
 
 /// One page for all commands: nobody looks for nine.
@@ -43,7 +101,12 @@ pub(super) fn man() -> Result<Exit, Failure> {
         writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
         page.extend(String::from_utf8_lossy(&section).replace(".SH", ".SS").bytes());
     }
-    man.render_extra_section(&mut page)?;
+    for (title, entries) in REFERENCE {
+        writeln!(page, ".SH {title}")?;
+        for (name, text) in entries {
+            writeln!(page, ".TP\n\\fB{}\\fR\n{}", escaped(name), escaped(text))?;
+        }
+    }
     man.render_version_section(&mut page)?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Done)

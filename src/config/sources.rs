@@ -101,6 +101,8 @@ pub(super) struct Sources {
     pub(super) file: PathBuf,
     /// The file could not be read, so that nothing can be said about what is missing.
     pub(super) incomplete: bool,
+    /// There is no file, and none was named: that alone is no mistake.
+    pub(super) absent: bool,
 }
 
 impl Sources {
@@ -113,7 +115,7 @@ impl Sources {
         let mut environment: BTreeMap<String, String> =
             environment.filter(|(_, value)| !value.is_empty()).collect();
         let secrets = Secrets::take(&mut environment, path, problems);
-        let mut incomplete = false;
+        let (mut incomplete, mut absent) = (false, false);
 
         let defaults = syntax::parse(FileFormat::Toml, DEFAULTS, BUILT_IN).unwrap_or_else(|complaint| {
             problems.push(complaint.at(BUILT_IN.to_owned(), None));
@@ -121,7 +123,10 @@ impl Sources {
         });
         let from_file = syntax::read(path).unwrap_or_else(|error| {
             let complaint = match error {
-                Unreadable::Absent if file.is_none() => return Map::new(),
+                Unreadable::Absent if file.is_none() => {
+                    absent = true;
+                    return Map::new();
+                }
                 Unreadable::Absent => Complaint::new("does not exist", "name an existing file"),
                 Unreadable::Broken(complaint) => complaint,
             };
@@ -136,7 +141,20 @@ impl Sources {
         layers.extend(vault_variables(&environment));
         layers.push(Single(from_file));
         layers.extend(own_variables(&environment, &sections, problems));
-        Self { tree: merge(layers), secrets, file: path.to_owned(), incomplete }
+        Self { tree: merge(layers), secrets, file: path.to_owned(), incomplete, absent }
+    }
+}
+
+impl Sources {
+    /// What comes before everything else that is wrong.
+    pub(super) fn no_file(&self) -> impl Iterator<Item = Problem> {
+        let complaint = || {
+            Complaint::new(
+                "does not exist, and no other file was named",
+                "create it, or name another with --config",
+            )
+        };
+        self.absent.then(|| complaint().about_file(&self.file)).into_iter()
     }
 }
 

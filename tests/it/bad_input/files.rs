@@ -1,6 +1,6 @@
 //! Files that cannot be the configuration.
 
-use super::misconfigured_in;
+use super::{CONFIGURATION, Refusal, misconfigured_in};
 use crate::support::rig::{PASSWORD, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,4 +40,13 @@ async fn a_file_that_cannot_be_parsed_names_the_position_and_never_the_line() {
         std::fs::write(&file, text).unwrap();
         misconfigured_in(&rig, &file, &[name, "is not a configuration in", place, "correct it there"]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_no_file_is_told_where_it_was_looked_for() {
+    let rig = Rig::new().await;
+    let program = rig.command(&["rotate"]).as_std().get_program().to_owned();
+    let output = tokio::process::Command::new(program).arg("rotate").env_clear().output().await.unwrap();
+    let words = ["/etc/exceptionless-rotator/config.toml: does not exist", "name another with --config"];
+    Refusal::of(&rig, output.into()).await.says(CONFIGURATION, &words);
 }
