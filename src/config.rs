@@ -24,6 +24,7 @@ use crate::domain::policy::Policy;
 
 pub use effective::Effective;
 pub use error::{ConfigError, Problem};
+pub use proxy::Proxy;
 pub use restart::NeedsRestart;
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
@@ -35,6 +36,7 @@ mod effective;
 mod error;
 mod exceptionless;
 mod projects;
+mod proxy;
 mod reader;
 mod restart;
 mod secret_source;
@@ -45,6 +47,7 @@ mod syntax;
 mod unwise;
 mod value;
 mod vault;
+mod vault_address;
 mod vault_auth;
 mod vault_tls;
 
@@ -135,7 +138,7 @@ impl Config {
         };
         match build() {
             Some(config) if report.problems.is_empty() => Ok(Loaded {
-                warnings: unwise::warnings(&config, now),
+                warnings: sources.ignored().chain(unwise::warnings(&config, now)).collect(),
                 effective: Effective::new(report.sections),
                 config,
             }),
@@ -169,6 +172,8 @@ pub fn admin(
 pub struct Exceptionless {
     /// The server, without `/api/v2` and without a slash at its end.
     pub url: Url,
+    /// The proxy in between, if any.
+    pub proxy: Option<Proxy>,
     /// Who we are there.
     pub auth: ExceptionlessAuth,
     /// The longest that one request may take.
@@ -208,6 +213,10 @@ pub enum ExceptionlessAuth {
 pub struct Vault {
     /// The server: scheme, host and port, no path.
     pub address: Url,
+    /// The socket of this machine that leads there, and not the network.
+    pub socket: Option<PathBuf>,
+    /// The proxy in between, if any.
+    pub proxy: Option<Proxy>,
     /// The namespace, if any.
     pub namespace: Option<String>,
     /// The mount of the KV v2 engine, without slashes at its ends.
@@ -218,6 +227,8 @@ pub struct Vault {
     pub ca_file: Option<PathBuf>,
     /// Who we are in the handshake, for a server that wants to know it then.
     pub client_certificate: Option<ClientCertificate>,
+    /// The name in the server's certificate, if it is another than that in the address.
+    pub tls_server_name: Option<String>,
     /// The longest that one request may take.
     pub timeout: Duration,
     /// Who we are there.

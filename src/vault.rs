@@ -78,6 +78,11 @@ impl VaultStore {
         })))
     }
 
+    /// The server, and the way to it, for people.
+    pub fn way(&self) -> &str {
+        self.0.transport.address()
+    }
+
     /// The server's time, going by its last answer; early by up to a second and the way of the answer.
     pub fn server_time(&self) -> Option<DateTime<Utc>> {
         self.0.transport.server_time()

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::error::Complaint;
+use super::proxy::Server;
 use super::reader::{Choice, Report, Section};
 use super::server::server_url;
 use super::sources::Sources;
@@ -55,6 +56,10 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<Exceptio
     });
     let rate_window = section.required("rate_window", "\"15m\"", Given::positive);
     section.finish(report);
+    let proxy = match &url {
+        Some(url) => sources.proxies.towards(url, Server::Exceptionless, report),
+        None => None,
+    };
 
     let auth = match method? {
         Scheme::Login => ExceptionlessAuth::Login { email: email?, password: password? },
@@ -63,6 +68,7 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<Exceptio
     };
     Some(Exceptionless {
         url: url?,
+        proxy: proxy?,
         auth,
         timeout: timeout?,
         rate_reserve: rate_reserve?,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use config::{Environment, FileFormat, Map, Source, Value, ValueKind};
 
 use super::error::{Complaint, Problem};
+use super::proxy::Proxies;
 use super::secrets::Secrets;
 use super::syntax::{self, Unreadable};
 
@@ -30,12 +31,13 @@ const PREFIX: &str = "ROTATOR";
 const SEPARATOR: &str = "__";
 
 /// The variables of the vault CLI that mean the same here.
-const VAULT_VARIABLES: [(&str, &str); 5] = [
+const VAULT_VARIABLES: [(&str, &str); 6] = [
     ("VAULT_ADDR", "vault.address"),
     ("VAULT_NAMESPACE", "vault.namespace"),
     ("VAULT_CACERT", "vault.ca_file"),
     ("VAULT_CLIENT_CERT", "vault.client_cert_file"),
     ("VAULT_CLIENT_KEY", "vault.client_key_file"),
+    ("VAULT_TLS_SERVER_NAME", "vault.tls_server_name"),
 ];
 
 /// A source by its rank: a later one wins.
@@ -97,6 +99,10 @@ pub(super) struct Sources {
     pub(super) tree: Value,
     /// The secrets that came by variable, and where files with secrets are looked up.
     pub(super) secrets: Secrets,
+    /// What the environment says of proxies.
+    pub(super) proxies: Proxies,
+    /// The environment asks not to look at Vault's certificate.
+    skip_verify: bool,
     /// The configuration file, for advice on where to write what is missing.
     pub(super) file: PathBuf,
     /// The file could not be read, so that nothing can be said about what is missing.
@@ -115,6 +121,11 @@ impl Sources {
         let mut environment: BTreeMap<String, String> =
             environment.filter(|(_, value)| !value.is_empty()).collect();
         let secrets = Secrets::take(&mut environment, path, problems);
+        let proxies = Proxies::take(&environment);
+        let no = ["0", "f", "false"];
+        let skip_verify = environment
+            .get("VAULT_SKIP_VERIFY")
+            .is_some_and(|value| !no.contains(&value.to_lowercase().as_str()));
         let (mut incomplete, mut absent) = (false, false);
 
         let defaults = syntax::parse(FileFormat::Toml, DEFAULTS, BUILT_IN).unwrap_or_else(|complaint| {
@@ -141,7 +152,7 @@ impl Sources {
         layers.extend(vault_variables(&environment));
         layers.push(Single(from_file));
         layers.extend(own_variables(&environment, &sections, problems));
-        Self { tree: merge(layers), secrets, file: path.to_owned(), incomplete, absent }
+        Self { tree: merge(layers), secrets, proxies, skip_verify, file: path.to_owned(), incomplete, absent }
     }
 }
 
@@ -155,6 +166,16 @@ impl Sources {
             )
         };
         self.absent.then(|| complaint().about_file(&self.file)).into_iter()
+    }
+
+    /// What the environment says in vain.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = String> {
+        let skip = self.skip_verify.then(|| {
+            "VAULT_SKIP_VERIFY is ignored: whoever stands between could read every key; set vault.ca_file to the authority \
+             of Vault's certificate, and vault.tls_server_name if that has another name"
+                .to_owned()
+        });
+        skip.into_iter()
     }
 }
 

@@ -16,6 +16,7 @@ mod mistakes;
 mod sources;
 mod unwise;
 mod vault_auth;
+mod ways;
 
 /// A file that lacks nothing, with its secrets in files beside it.
 const GOOD: &str = r#"

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use humantime::format_duration;
-use url::{Host, Url};
 
+use super::proxy::is_loopback;
 use super::{Config, Ha};
 use crate::domain::path::{InvalidPath, PathTemplate};
 use crate::domain::policy::{Override, Rule};
@@ -28,6 +28,18 @@ pub(super) fn warnings(config: &Config, now: DateTime<Utc>) -> Vec<String> {
     {
         if url.scheme() == "http" && !is_loopback(url) {
             warnings.push(format!("{key} is http: credentials and keys travel unencrypted; use https"));
+        }
+    }
+    if config.vault.address.scheme() == "http" {
+        let vault = &config.vault;
+        for (key, given) in [
+            ("ca_file", vault.ca_file.is_some()),
+            ("client_cert_file", vault.client_certificate.is_some()),
+            ("tls_server_name", vault.tls_server_name.is_some()),
+        ] {
+            if given {
+                warnings.push(format!("vault.{key} has no use, because vault.address is not https"));
+            }
         }
     }
     rule("rotation", &policy.rule, None, now, &mut warnings);
@@ -103,13 +115,4 @@ fn many_alive(rule: &Rule, now: DateTime<Utc>) -> bool {
 
 fn is_fixed(path: &PathTemplate) -> bool {
     matches!(PathTemplate::parse(&path.to_string()), Err(InvalidPath::NoProject(_)))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

@@ -1,13 +1,12 @@
 //! `[vault]`: how to reach the server, and what stands where in it.
 
-use url::Url;
-
 use super::error::Complaint;
+use super::proxy::Server;
 use super::reader::{Report, Section};
-use super::server::server_url;
 use super::sources::Sources;
 use super::value::Given;
-use super::{Vault, Write, vault_auth, vault_tls};
+use super::vault_address::Address;
+use super::{Vault, Write, vault_address, vault_auth, vault_tls};
 use crate::domain::path::{PathTemplate, SecretPath};
 
 /// What `[vault]` says of the policy.
@@ -19,7 +18,7 @@ pub(super) struct Paths {
 pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>, Option<Paths>) {
     let mut section = Section::open(sources, "vault");
     section.holds(&["auth"]);
-    let address = section.required("address", "\"https://vault.example.com:8200\"", vault_address);
+    let address = section.required("address", "\"https://vault.example.com:8200\"", vault_address::address);
     let namespace = section.required("namespace", "\"\"", |given| match given.text()?.trim_matches('/') {
         "" => Ok(None),
         text => mount_like(text).map(Some),
@@ -36,19 +35,31 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
     let adopt = section.required("adopt_paths", "false", Given::switch);
     let ca_file = section.required("ca_file", "\"\"", |given| vault_tls::ca_file(given, sources));
     let client_certificate = vault_tls::client_certificate(&mut section, sources);
+    let tls_server_name = section.required("tls_server_name", "\"\"", vault_tls::server_name);
     let timeout = section.required("timeout", "\"15s\"", Given::positive);
+    // A socket leads past all proxies.
+    let proxy = match &address {
+        Some(Address { url, socket: None }) => sources.proxies.towards(url, Server::Vault, report),
+        Some(Address { socket: Some(_), .. }) | None => Some(None),
+    };
+    if let (Some(Some(proxy)), Some(Some(_))) = (&proxy, &tls_server_name) {
+        section.complain("tls_server_name", vault_tls::name_behind(proxy));
+    }
     section.finish(report);
 
     let auth = vault_auth::section(sources, report);
     let paths = template.zip(adopt).map(|(template, adopt)| Paths { template, adopt });
     let build = || {
         Some(Vault {
-            address: address?,
+            address: address.as_ref()?.url.clone(),
+            socket: address?.socket,
+            proxy: proxy?,
             namespace: namespace?,
             mount: mount?,
             write: write?,
             ca_file: ca_file?,
             client_certificate: client_certificate?,
+            tls_server_name: tls_server_name?,
             timeout: timeout?,
             auth: auth?,
         })
@@ -77,17 +88,6 @@ fn write(section: &mut Section<'_>, merges: bool, prefix: String) -> Option<Writ
             None
         }
     }
-}
-
-fn vault_address(given: &mut Given<'_>) -> Result<Url, Complaint> {
-    let url = server_url(given.filled()?)?;
-    if url.path() != "/" {
-        return Err(Complaint::new(
-            "has a path, which the Vault client cannot use",
-            "write scheme, host and port only, such as https://vault.example.com:8200",
-        ));
-    }
-    Ok(url)
 }
 
 /// A mount, or a namespace.

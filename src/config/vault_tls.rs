@@ -5,8 +5,10 @@
 
 use std::path::PathBuf;
 
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use super::Proxy;
 use super::effective::quoted;
 use super::error::Complaint;
 use super::reader::Section;
@@ -98,6 +100,29 @@ fn file(
             }
         }
     })
+}
+
+/// The name that Vault's certificate has, where that is not the one in its address.
+pub(super) fn server_name(given: &mut Given<'_>) -> Result<Option<String>, Complaint> {
+    let name = given.text()?.trim();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match Url::parse(&format!("https://{name}/")).as_ref().map(Url::host) {
+        Ok(Some(Host::Domain(host))) if host.eq_ignore_ascii_case(name) => Ok(Some(host.to_owned())),
+        _ => Err(Complaint::new(
+            "is not a host name",
+            "write a name in the certificate, without a port, such as \"vault.example.com\"",
+        )),
+    }
+}
+
+/// The proxy would be told the other name as the host to connect to.
+pub(super) fn name_behind(proxy: &Proxy) -> Complaint {
+    Complaint::new(
+        format!("cannot be used over the proxy {proxy}"),
+        "write a name that is in the certificate into vault.address, or name its host in NO_PROXY",
+    )
 }
 
 fn holds_certificate(pem: &[u8]) -> bool {

@@ -121,10 +121,14 @@ impl Door {
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout.min(LONGEST_CONNECT))
             .tcp_nodelay(true);
+        // The environment was read with the configuration, and nobody else reads it.
+        builder = builder.no_proxy();
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(proxy.client());
+        }
         if settings.url.scheme() == "http" {
-            // Without TLS there is nothing to trust, and an image may come without authorities. And a proxy
-            // would read the password, and log the keys in the URLs.
-            builder = builder.tls_certs_only([]).no_proxy();
+            // Without TLS there is nothing to trust, and an image may come without authorities.
+            builder = builder.tls_certs_only([]);
         }
         let http =
             builder.build().map_err(|error| ExceptionlessError::Setup { source: error.without_url() })?;

@@ -34,6 +34,7 @@ fn login() -> ExceptionlessAuth {
 fn client_at(url: &str, auth: ExceptionlessAuth) -> ExceptionlessClient {
     let settings = Exceptionless {
         url: url.parse().expect("a URL"),
+        proxy: None,
         auth,
         timeout: Duration::from_millis(500),
         rate_reserve: 0.2,

@@ -11,14 +11,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use url::Url;
+
 use super::error::VaultError;
 use crate::config;
 use crate::tls;
 use files::{Credentials, Files};
+use route::Route;
 
 pub use files::UnusableFile;
 
 mod files;
+mod route;
 
 /// A handshake takes a few round trips. What is not connected by then was certainly not applied.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -26,6 +30,7 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 /// The client, which can be replaced.
 pub(super) struct Connections {
     recipe: Recipe,
+    base: Url,
     current: Mutex<Current>,
 }
 
@@ -46,6 +51,7 @@ struct Current {
 /// How a client is made.
 struct Recipe {
     address: String,
+    route: Route,
     plain: bool,
     connect_timeout: Duration,
     files: Files,
@@ -54,8 +60,11 @@ struct Recipe {
 impl Connections {
     pub(super) fn new(settings: &config::Vault) -> Result<Self, VaultError> {
         tls::install_provider();
+        let route = Route::of(settings);
+        let (base, address) = (route.base(settings), route.shown(settings));
         let recipe = Recipe {
-            address: settings.address.origin().ascii_serialization(),
+            address,
+            route,
             plain: settings.address.scheme() == "http",
             connect_timeout: settings.timeout.min(LONGEST_CONNECT),
             files: Files::of(settings),
@@ -65,7 +74,17 @@ impl Connections {
         let client = recipe.client(&credentials)?;
         let connection = Connection { client, serial: 0 };
         let current = Current { connection, credentials, seen: Ok(contents.digest()) };
-        Ok(Self { recipe, current: Mutex::new(current) })
+        Ok(Self { recipe, base, current: Mutex::new(current) })
+    }
+
+    /// Where requests are sent: scheme, host and port.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The server, and the way to it, as they may be shown.
+    pub(super) fn address(&self) -> &str {
+        &self.recipe.address
     }
 
     /// What to ask by, with the certificates that the files hold now.
@@ -150,10 +169,8 @@ impl Recipe {
         if let Some(identity) = &credentials.identity {
             builder = builder.identity(identity.clone());
         }
-        if self.plain {
-            builder = builder.no_proxy();
-        }
-        builder
+        self.route
+            .lead(builder)
             .build()
             .map_err(|source| VaultError::Client { address: self.address.clone(), source: Arc::new(source) })
     }

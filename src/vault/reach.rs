@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::CertificateError;
 
 use super::attempt::Attempt;
 use super::error::VaultError;
@@ -28,7 +28,12 @@ pub(super) fn explain(attempt: &Attempt, address: &str, error: reqwest::Error) -
         };
         return VaultError::Lost { attempt, address, problem, source: Arc::new(error) };
     }
-    let problem = if error.is_timeout() {
+    let problem = if let Some(problem) = find(&error, proxy_problem) {
+        problem
+    } else if let Some(problem) = address.starts_with("unix:").then(|| find(&error, socket_problem)).flatten()
+    {
+        problem
+    } else if error.is_timeout() {
         "does not accept the connection in time; check the address, and the firewall in between"
     } else if find(&error, |cause| cause.to_string().contains("dns error").then_some(())).is_some() {
         "has a host name that cannot be resolved; check vault.address"
@@ -41,6 +46,10 @@ pub(super) fn explain(attempt: &Attempt, address: &str, error: reqwest::Error) -
 }
 
 fn tls_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    // h2 keeps of an error only what it says.
+    if let Some(alert) = cause.to_string().strip_prefix("received fatal alert: ") {
+        return Some(refused(alert));
+    }
     Some(match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(problem) => match problem {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -50,7 +59,7 @@ fn tls_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
                 "its certificate is not valid yet; correct this machine's clock"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another name; set vault.address to a name in the certificate"
+                "its certificate is for another name; set vault.address, or vault.tls_server_name, to a name in the certificate"
             }
             _ => {
                 "its certificate is not signed by an authority that is trusted here; set vault.ca_file to the PEM file of that authority"
@@ -59,39 +68,63 @@ fn tls_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS; check the port, or write http:// in vault.address if that is meant"
         }
-        rustls::Error::AlertReceived(alert) => refused(alert),
+        rustls::Error::AlertReceived(alert) => refused(&format!("{alert:?}")),
         _ => "the handshake failed; see the cause",
     })
 }
 
-/// What a server means that ends the handshake.
-fn refused(alert: &AlertDescription) -> &'static str {
+/// What a server means that ends the handshake, by the name of its alert.
+fn refused(alert: &str) -> &'static str {
     match alert {
-        AlertDescription::CertificateRequired => {
+        "CertificateRequired" => {
             "it wants to know a client certificate; set vault.client_cert_file and vault.client_key_file"
         }
-        AlertDescription::CertificateExpired => {
+        "CertificateExpired" => {
             "it finds the client certificate expired; renew the one in vault.client_cert_file, or correct the clocks"
         }
-        AlertDescription::CertificateRevoked => {
+        "CertificateRevoked" => {
             "it finds the client certificate revoked; put a new one into vault.client_cert_file"
         }
-        AlertDescription::UnknownCA
-        | AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::AccessDenied => {
+        "UnknownCA" | "BadCertificate" | "UnsupportedCertificate" | "CertificateUnknown" | "AccessDenied" => {
             "it does not accept the client certificate, or misses one; check vault.client_cert_file, and that the tls_client_ca_file of Vault's listener has its authority"
         }
-        AlertDescription::UnrecognisedName => {
-            "it does not know the name by which it is called; set vault.address to a name in its certificate"
+        "UnrecognisedName" => {
+            "it does not know the name by which it is called; set vault.address, or vault.tls_server_name, to a name in its certificate"
         }
-        AlertDescription::ProtocolVersion
-        | AlertDescription::HandshakeFailure
-        | AlertDescription::InsufficientSecurity => {
+        "ProtocolVersion" | "HandshakeFailure" | "InsufficientSecurity" => {
             "both have no version or cipher in common; let the listener speak TLS 1.2 or 1.3"
         }
         _ => "it ended the handshake; see the cause, and Vault's log",
+    }
+}
+
+/// What the proxy answered when it was told where to connect. The words are hyper-util's, which has no type for them.
+fn proxy_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    let said = cause.to_string();
+    let said = said.strip_prefix("tunnel error: ")?;
+    Some(match said {
+        "proxy authorization required" => {
+            "cannot be reached, because the proxy wants another user and password; write them into the variable that names it"
+        }
+        "failed to create underlying connection" => {
+            "cannot be reached, because the proxy cannot; check the variable that names it, or except Vault with NO_PROXY"
+        }
+        _ => {
+            "cannot be reached, because the proxy does not connect to it; check vault.address and the proxy's log, or except Vault with NO_PROXY"
+        }
+    })
+}
+
+fn socket_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    match cause.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::NotFound => Some(
+            "does not exist; check vault.address, and that the agent runs and has a listener \"unix\" there",
+        ),
+        io::ErrorKind::PermissionDenied => Some(
+            "does not let this user in; give it the group of the socket (socket_group), or the socket another mode",
+        ),
+        io::ErrorKind::ConnectionRefused => Some("has nobody who listens; start the agent"),
+        _ => None,
     }
 }
 

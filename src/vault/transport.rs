@@ -1,7 +1,7 @@
 //! The one door: every request to Vault leaves through it, and every answer comes in through it.
 //!
 //! Redirects are refused: reqwest would send `X-Vault-Token`, and the body, to whatever host the answer
-//! names. A proxy from the environment is used only with https, where it sees no token.
+//! names.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -72,11 +72,11 @@ struct Shape {
 
 impl Transport {
     pub(super) fn new(settings: &config::Vault, traffic: &Traffic) -> Result<Self, VaultError> {
-        let address = settings.address.origin().ascii_serialization();
-        let mut base = settings.address.clone();
+        let connections = Connections::new(settings)?;
+        let address = connections.address().to_owned();
+        let mut base = connections.base().clone();
         base.set_path("v1");
         base.set_query(None);
-        let connections = Connections::new(settings)?;
         let namespace = match settings.namespace.as_deref() {
             None | Some("") => None,
             Some(name) => Some(
@@ -88,14 +88,14 @@ impl Transport {
         Ok(Self { connections, address, base, namespace, mount, timeout, clock, traffic })
     }
 
-    /// The server: scheme, host and port alone, as it may be shown.
+    /// The server, and the way to it, as they may be shown.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
     /// Whether the other asks the same server, and the same namespace.
     pub(super) fn is_same_server(&self, other: &Self) -> bool {
-        self.base == other.base && self.namespace == other.namespace
+        self.address == other.address && self.namespace == other.namespace
     }
 
     /// The server's time now, going by its last answer.

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod login;
 pub mod process;
 pub mod proof;
+pub mod proxy;
 pub mod rig;
 pub mod secrets;
 pub mod stand_in;

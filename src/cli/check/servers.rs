@@ -94,7 +94,12 @@ fn written(secret: &SecretSource) -> Option<DateTime<Utc>> {
 /// Whether Vault can be asked further.
 pub(super) async fn vault(engine: &Engine, config: &Config, findings: &mut Findings) -> bool {
     match engine.vault.health().await {
-        Ok(health) => findings.fine("vault", format!("version {} answers", health.version)),
+        Ok(health) => {
+            let within = config.vault.namespace.as_ref().map(|name| format!(", in the namespace {name}"));
+            let (version, way) = (health.version, engine.vault.way());
+            findings
+                .fine("vault", format!("version {version} answers at {way}{}", within.unwrap_or_default()));
+        }
         Err(error) => {
             findings.bad("vault", error);
             return false;

@@ -35,6 +35,9 @@ pub(in crate::vault) fn transport() -> &'static Transport {
             write: Write::Replace,
             ca_file: None,
             client_certificate: None,
+            tls_server_name: None,
+            socket: None,
+            proxy: None,
             timeout: Duration::from_secs(15),
             auth: VaultAuth::Token { token: SecretSource::File("token".into()) },
         };

@@ -40,6 +40,12 @@ rows! {
     an_empty_secret_file_is_refused: "ROTATOR__EXCEPTIONLESS__PASSWORD_FILE" = "/dev/null",
         ["exceptionless.password_file (environment variable ROTATOR__EXCEPTIONLESS__PASSWORD_FILE)",
          "/dev/null is empty", "put the secret there"];
+    a_proxy_of_another_kind_is_refused: "VAULT_PROXY_ADDR" = "socks5://127.0.0.1:1080",
+        ["environment variable VAULT_PROXY_ADDR: names a SOCKS proxy", "name one that does"];
+    a_socket_without_its_folder_is_refused: "ROTATOR__VAULT__ADDRESS" = "unix://agent.sock",
+        ["vault.address (environment variable ROTATOR__VAULT__ADDRESS)", "unix:///run/vault/agent.sock"];
+    a_client_certificate_that_is_none_is_refused: "VAULT_CLIENT_CERT" = "/etc/passwd",
+        ["vault.client_cert_file (environment variable VAULT_CLIENT_CERT)", "/etc/passwd holds no PEM certificate"];
     a_secret_in_place_of_its_file_is_not_repeated: "ROTATOR__EXCEPTIONLESS__PASSWORD_FILE" = PASSWORD,
         ["exceptionless.password_file (environment variable ROTATOR__EXCEPTIONLESS__PASSWORD_FILE)",
          "no file of that name"];

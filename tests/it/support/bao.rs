@@ -351,10 +351,6 @@ impl Corner<'_> {
 
     /// What an agent needs to log in here, by the files `role-id` and `secret-id` of a folder. `more` stands inside
     /// of its `auto_auth`.
-    #[cfg_attr(
-        not(feature = "system"),
-        allow(dead_code, reason = "only what needs more than cargo and pip has agents")
-    )]
     pub fn agent_login(&self, folder: &Path, more: &str) -> String {
         let (address, mount, folder) = (&self.bao.address, &self.mount, folder.display());
         format!(
@@ -399,6 +395,9 @@ pub fn settings(address: &str, mount: &str, auth: VaultAuth) -> config::Vault {
         write: Write::Replace,
         ca_file: None,
         client_certificate: None,
+        tls_server_name: None,
+        socket: None,
+        proxy: None,
         timeout: Duration::from_secs(10),
         auth,
     }

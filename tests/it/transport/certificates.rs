@@ -11,17 +11,13 @@ use crate::support::{patience, secrets};
 
 /// A rig that reaches Vault over this listener, with a client certificate beside its configuration.
 async fn rig(listener: &Listener) -> (Rig, Pair) {
-    let mut rig = Rig::on(listener.bao, small()).await;
+    let mut rig = Rig::on(listener.bao, super::small()).await;
     let pair = listener.authority.client("rotator");
     pair.write(rig.corner.dir.path(), "client");
     rig.set("vault", "address", &format!("{:?}", listener.address));
     rig.set("vault", "ca_file", &format!("{:?}", listener.ca_file()));
     rig.set("vault", "client_cert_file", "\"client.crt\"").set("vault", "client_key_file", "\"client.key\"");
     (rig, pair)
-}
-
-fn small() -> exceptionless_emulator::Settings {
-    exceptionless_emulator::Settings { organizations: 1, projects: 2, ..Default::default() }
 }
 
 /// The lines of a private key, any of which is too much.

@@ -132,3 +132,18 @@ async fn what_is_no_pair_is_refused_before_anything_is_sent() {
     let error = refused(&one[0], &folder.path().join("absent"));
     assert!(matches!(error, VaultError::File(UnusableFile::Unreadable { .. })), "{}", text(&error));
 }
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_accepted_when_that_name_is_asked_for() {
+    let listener = Listener::named(&["vault.internal"]).await;
+    let corner = listener.bao.corner().await;
+    let straight = settings(&listener, &corner, None).await;
+    let error = store(&straight).unwrap().health().await.unwrap_err();
+    assert!(error.to_string().contains("is for another name"), "{}", text(&error));
+    assert!(error.to_string().contains("vault.tls_server_name"), "{}", text(&error));
+
+    let called = |name: &str| config::Vault { tls_server_name: Some(name.to_owned()), ..straight.clone() };
+    store(&called("vault.internal")).unwrap().preflight().await.unwrap();
+    let error = store(&called("vault.elsewhere")).unwrap().health().await.unwrap_err();
+    assert!(error.to_string().contains("under the name vault.elsewhere"), "{}", text(&error));
+}
