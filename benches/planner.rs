@@ -12,7 +12,7 @@ use exceptionless_rotator::domain::clocks::Clocks;
 use exceptionless_rotator::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use exceptionless_rotator::domain::key::ApiKey;
 use exceptionless_rotator::domain::path::PathTemplate;
-use exceptionless_rotator::domain::policy::{OnVanished, Pattern, Policy, Rule, Selection};
+use exceptionless_rotator::domain::policy::{OnVanished, Pattern, Policy, Revocation, Rule, Selection};
 use exceptionless_rotator::domain::project::Project;
 use exceptionless_rotator::domain::retiring::Retiring;
 use exceptionless_rotator::domain::schedule::Schedule;
@@ -47,6 +47,7 @@ fn policy() -> Policy {
         server_url: "https://api.exceptionless.com".to_owned(),
         selection: Selection { include: vec![Pattern::parse("*").unwrap()], exclude: Vec::new() },
         rule: Rule {
+            revocation: Revocation::Delete,
             path: PathTemplate::parse("exceptionless/{project_id}").unwrap(),
             schedule: Schedule::parse("0 3 * * 1", Tz::UTC, DateTime::UNIX_EPOCH).unwrap(),
             splay: Duration::from_secs(3600),
@@ -72,7 +73,16 @@ fn world(policy: &Policy, now: DateTime<Utc>, rotated_at: DateTime<Utc>) -> Worl
         let key = |kind: &str, created| {
             let key = ApiKey::parse(&format!("{kind}{number:036}")).unwrap();
             let (rotation, fingerprint) = (RotationId::fresh(created), key.fingerprint());
-            OwnKey { key, fingerprint, rotation, created, enabled: true, publishable: true }
+            OwnKey {
+                key,
+                fingerprint,
+                rotation,
+                created,
+                updated: created,
+                enabled: true,
+                disabled: false,
+                publishable: true,
+            }
         };
         let (new, old) = (key("new", rotated_at), key("old", rotated_at - TimeDelta::days(7)));
         let mut retiring = Retiring::default();

@@ -6,11 +6,13 @@
 mod check;
 mod completions;
 mod confirm;
+mod deeds;
 mod effective;
 mod emergency;
 mod exit;
 mod explain;
 mod health;
+mod keys;
 mod pass;
 mod plan;
 mod progress;
@@ -21,6 +23,8 @@ mod setup;
 mod status;
 mod survey;
 mod table;
+mod undo;
+mod unmanaged;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,9 +59,13 @@ enum Command {
     /// Show what a pass would do, with its request budget; write nothing
     Plan(plan::Options),
     /// Show every project: its key, age, next rotation, keys waiting for retirement, problems
-    Status(Report),
+    Status(status::Options),
     /// Show why a project is as it is, what comes next, and what blocks it
     Explain(explain::Options),
+    /// Bring back keys that were disabled and not yet deleted
+    Undo(undo::Options),
+    /// Disable old keys that people made and the published key replaces; delete those that are disabled
+    RetireUnmanaged(unmanaged::Options),
     /// Check the configuration, both servers, all rights, and the paths; name a remedy for each finding
     Check(Report),
     /// Ask the daemon on this machine whether it is well, for supervisors of containers
@@ -111,7 +119,9 @@ impl Cli {
             Command::Run => run::run(file),
             Command::Rotate(options) => rotate::run(file, &options),
             Command::Plan(options) => plan::run(file, &options),
-            Command::Status(report) => status::run(file, report.output),
+            Command::Status(options) => status::run(file, &options),
+            Command::Undo(options) => undo::run(file, &options),
+            Command::RetireUnmanaged(options) => unmanaged::run(file, &options),
             Command::Explain(options) => explain::run(file, &options),
             Command::Check(report) => check::run(file, report.output),
             Command::Health => health::run(file),

@@ -6,11 +6,13 @@
 //! retries are few here: most of them are the next pass.
 //!
 //! Walk it as a key does: `attempt` mints, verifies and publishes it, one pass later `observe` sees
-//! it, and when its time is over `retire` revokes it. `attempt`, `retire` and `tidy` are the only
+//! it, and when its time is over `retire` revokes it. `attempt`, `retire`, `undo` and `tidy` are the only
 //! places in the program that write to a server, but for the `lease` by which replicas agree who runs passes.
 
 pub mod clock;
+pub mod deed;
 pub mod event;
+pub mod inventory;
 pub mod lease;
 pub mod report;
 pub mod standing;
@@ -20,6 +22,7 @@ mod observe;
 mod permit;
 mod retire;
 mod tidy;
+mod undo;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +36,7 @@ use tracing::Instrument;
 
 use crate::config::{Config, Ha};
 use crate::domain::clocks::Clocks;
+use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
@@ -42,11 +46,13 @@ use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
 
 use attempt::Attempt;
+use deed::Deeds;
 use lease::{LeaseView, Tenure};
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
 pub use attempt::WIDEST_SPREAD;
 pub use observe::Survey;
+pub use retire::unmanaged::{Found, Unmanaged, Wish};
 
 /// Both servers, and what the operator wants of them.
 #[derive(Clone)]
@@ -76,6 +82,8 @@ pub struct Request {
     pub only: Only,
     /// What to do with them.
     pub asked: Asked,
+    /// Keep every key that is listed, whosever it is.
+    pub inventory: bool,
     /// The command by which a person asked for it.
     pub command: &'static str,
 }
@@ -175,6 +183,32 @@ impl Engine {
         stop: &CancellationToken,
     ) -> Result<PassReport, PassError> {
         self.run(request, Some(survey), (0, 0), stop).await
+    }
+
+    /// Brings back disabled keys of the projects that are asked for; of these only `keys`, if any are named.
+    pub async fn undo(
+        &self,
+        request: &Request,
+        keys: &[Fingerprint],
+        stop: &CancellationToken,
+    ) -> Result<Deeds, PassError> {
+        undo::undo(self, request, keys, stop).await
+    }
+
+    /// Looks for keys that nobody manages; changes nothing.
+    pub async fn find_unmanaged(&self, request: &Request, wish: &Wish) -> Result<Found, PassError> {
+        retire::unmanaged::find(self, request, wish).await
+    }
+
+    /// Ends keys that nobody manages, as they were found.
+    pub async fn end_unmanaged(
+        &self,
+        request: &Request,
+        found: Found,
+        wish: &Wish,
+        stop: &CancellationToken,
+    ) -> Deeds {
+        retire::unmanaged::end(self, request, found, wish, stop).await
     }
 
     async fn run(

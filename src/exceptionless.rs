@@ -12,7 +12,7 @@
 //! read.
 //!
 //! *Who retries.* Reading can be repeated, and `session` repeats it on transient trouble. So could
-//! deleting; but what licenses a deletion must be asked again each time, so whoever holds the licence does
+//! disabling and deleting; but what licenses these must be asked again each time, so whoever holds the licence does
 //! that, in a [`Turn`] of the budget that was waited for before. Creating a key cannot: the server knows no idempotency key, so an answer that was lost is
 //! reported as [`CreateError::Ambiguous`] and whoever sent the request looks for its marker. Two answers
 //! prove that nothing was done, and are repeated even for a create: 401, after a fresh login, and 429,
@@ -28,7 +28,7 @@
 pub use client::{ExceptionlessClient, MAX_DELETED_AT_ONCE, Turn};
 pub use error::{CreateError, ErrorKind, ExceptionlessError};
 pub use limiter::Budget;
-pub use model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, User};
+pub use model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, Updated, User};
 pub use operation::Operation;
 pub use refusal::{CredentialForm, LoginRefusal, Unreadable};
 

@@ -9,7 +9,8 @@
 //! 1. At every moment the key in the current version of a secret works at Exceptionless.
 //! 2. A published key keeps working for at least the overlap after it was replaced. An emergency
 //!    revocation, asked for by a person, is the only exception.
-//! 3. Nothing that the rotator did not create is ever revoked or overwritten.
+//! 3. Nothing that the rotator did not create is ever revoked or overwritten. `retire-unmanaged`, asked for by a
+//!    person, is the only exception (`engine/retire/unmanaged.rs`).
 //! 4. After a crash at any instruction the next pass converges: no lost key, no orphan, no manual step.
 //! 5. No key, password or token is ever printed.
 //! 6. One project's failure never stops another's rotation.
@@ -36,7 +37,8 @@
 //!
 //! Follow a key: [`engine`]'s attempt (`engine/attempt.rs`) mints it, checks to what it is bound, verifies that
 //! it works, and publishes it; [`plan::publication`] says what is written beside it; [`plan::retire`] says when
-//! it may die; and the one place that revokes it when its time is over is `engine/retire.rs`.
+//! it may die; and the one place that revokes it when its time is over is `engine/retire.rs`. Where revocation has two
+//! stages, `engine/undo.rs` brings a key back from the first.
 //!
 //! That is safe because of what [`plan::retire::may_revoke`] asks directly before the request, of the secret as
 //! it was just read: it publishes another key than this one, which this pass has seen alive; it lists this one as

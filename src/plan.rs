@@ -20,6 +20,10 @@
 //!                                                                             revoked
 //! ```
 //!
+//! Where revocation has two stages, `disabled` lies before `revoked`: a person brings a key back from there to
+//! `retiring` (`undo`, or by hand), and it goes on after `disabled_for`. A disabled key that no list has, as after a
+//! rollback, is listed by the next rotation.
+//!
 //! A key is *ours* when its notes carry our marker and our instance. *Unlisted* means neither published
 //! nor in `retiring`. There is no other way into `revoked`: [`retire::may_revoke`] is the licence, and
 //! the engine asks for it again, with the secret read anew, directly before the request.
@@ -365,7 +369,7 @@ impl Step {
             .sight()
             .into_iter()
             .flat_map(|sight| unlisted(sight).map(|key| enrolment(&self.observed.target, key)));
-        let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.deadline);
+        let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.due);
         let judged = enrolments
             .chain(deadlines)
             .filter(|time| *time > clocks.earliest())

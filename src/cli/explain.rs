@@ -14,7 +14,7 @@ use crate::domain::project::Project;
 use crate::domain::secret::Published;
 use crate::engine::standing::Standing;
 use crate::engine::{PassError, Request, clock};
-use crate::plan::retire::Waiting;
+use crate::plan::retire::{Stage, Waiting};
 use crate::plan::selection::{LeftOut, Only, left_out};
 use crate::plan::world::State;
 use crate::plan::{Decision, Step};
@@ -159,21 +159,28 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     for path in &step.moved {
         story.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
     }
-    for Waiting { key, since, deadline, pinned } in &step.waiting {
-        let (since, end, soon) = (stamp(*since), stamp(*deadline), relative(*deadline, now));
-        let fate = match pinned {
-            true => "kept, since another secret may publish it".to_owned(),
-            false => format!("revoked after {end}, {soon}"),
-        };
-        let text = format!("key {key} counts as old since {since}; {fate}");
-        story.push(("retiring", text));
-    }
+    story.extend(step.waiting.iter().map(|waiting| ("retiring", fate(waiting, now))));
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
     story.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
     if let Some(next) = step.next_rotation_at {
         story.push(("next", format!("due by the schedule at {}, {}", stamp(next), relative(next, now))));
     }
     title(&target.project) + &lines(story)
+}
+
+/// What becomes of a key that was replaced.
+fn fate(waiting: &Waiting, now: DateTime<Utc>) -> String {
+    let Waiting { key, since, due, stage, disabled, pinned, .. } = waiting;
+    let when = format!("after {}, {}", stamp(*due), relative(*due, now));
+    let next = match (pinned, stage, disabled) {
+        (true, ..) => "kept, since another secret may publish it".to_owned(),
+        (false, Stage::Disable, _) => format!("disabled {when}, and deleted later"),
+        (false, Stage::Delete, true) => {
+            format!("it is disabled, and deleted {when}; until then `undo` brings it back")
+        }
+        (false, Stage::Delete, false) => format!("revoked {when}"),
+    };
+    format!("key {key} counts as old since {}; {next}", stamp(*since))
 }
 
 fn published(ours: &Published, now: DateTime<Utc>) -> String {

@@ -12,7 +12,7 @@ use crate::domain::key::Fingerprint;
 use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
 use crate::plan::emergency::doomed;
-use crate::plan::world::OwnKey;
+use crate::plan::retire::Stage;
 use crate::plan::world::Stray;
 use crate::plan::{Asked, Decision, Step, retire};
 
@@ -37,7 +37,7 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
     let named = options.projects.are_named();
     let emergency = options.emergency.asked(named)?;
     let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
-    let request = Request { only: options.projects.only()?, asked, command: "plan" };
+    let request = Request { only: options.projects.only()?, asked, command: "plan", ..Request::default() };
     let (engine, _) = setup::command(file, true)?;
     let survey = survey(&engine, &request)?;
     let document = Document::new(&engine, &request, &survey);
@@ -69,6 +69,7 @@ struct Row {
     key: Option<String>,
     retire: usize,
     revoke: Vec<String>,
+    disable: Vec<String>,
     next_rotation_at: Option<String>,
 }
 
@@ -86,6 +87,7 @@ struct Budget {
     listing: u64,
     mint: u64,
     retire: u64,
+    disable: u64,
     total: u64,
     limit: Option<u64>,
     remaining: Option<u64>,
@@ -96,15 +98,19 @@ impl Document {
     pub(super) fn new(engine: &Engine, request: &Request, survey: &Survey) -> Self {
         let clocks = engine.clocks();
         let cut = request.asked.cut();
-        let ending = |step: &Step| -> Vec<Fingerprint> {
-            let name = |key: &OwnKey| key.fingerprint;
+        let ending = |step: &Step, wanted: Stage| -> Vec<Fingerprint> {
             match cut {
-                Some(cut) => doomed(step, cut).map(name).collect(),
-                None => retire::ripe(step, &clocks).map(name).collect(),
+                Some(_) if wanted == Stage::Disable => Vec::new(),
+                Some(cut) => doomed(step, cut).map(|key| key.fingerprint).collect(),
+                None => retire::ripe(step, &clocks)
+                    .filter(|(_, stage)| *stage == wanted)
+                    .map(|(key, _)| key.fingerprint)
+                    .collect(),
             }
         };
         let steps = &survey.plan.steps;
-        let retired = steps.iter().map(|step| ending(step).len()).sum::<usize>() as u64;
+        let total = |stage| steps.iter().map(|step| ending(step, stage).len()).sum::<usize>() as u64;
+        let (retired, disable) = (total(Stage::Delete), total(Stage::Disable));
         let mint = steps.iter().filter(|step| matches!(step.decision, Decision::Rotate(_))).count() as u64;
         let listing = engine.exceptionless.throttled_requests();
         let retire_requests = retired.div_ceil(MAX_DELETED_AT_ONCE as u64);
@@ -116,15 +122,16 @@ impl Document {
                 .map(|step| {
                     let target = &step.observed.target;
                     let published = step.observed.ours().and_then(|ours| ours.api_key.as_ref());
-                    let ending = ending(step);
+                    let (revoke, disable) = (ending(step, Stage::Delete), ending(step, Stage::Disable));
                     Row {
                         named: Named::new(&target.project, target.place.as_ref().ok()),
                         decision: step.decision.label(),
                         reason: step.decision.reason(),
                         explanation: step.decision.to_string(),
                         key: published.map(|key| key.fingerprint().to_string()),
-                        retire: ending.len(),
-                        revoke: ending.iter().map(ToString::to_string).collect(),
+                        retire: revoke.len() + disable.len(),
+                        revoke: revoke.iter().map(ToString::to_string).collect(),
+                        disable: disable.iter().map(ToString::to_string).collect(),
                         next_rotation_at: step.next_rotation_at.map(stamp),
                     }
                 })
@@ -145,7 +152,8 @@ impl Document {
                 listing,
                 mint,
                 retire: retire_requests,
-                total: listing + mint + retire_requests,
+                disable,
+                total: listing + mint + retire_requests + disable,
                 limit: window.map(|budget| budget.limit),
                 remaining: window.map(|budget| budget.remaining),
                 reserve: window.map(|budget| budget.reserve),
@@ -193,8 +201,12 @@ impl Document {
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { listing, mint, retire, total, limit, remaining, reserve } = self;
-        write!(f, "budget: {listing} requests to look, {mint} to mint, {retire} to revoke: {total}")?;
+        let Self { listing, mint, retire, disable, total, limit, remaining, reserve } = self;
+        write!(f, "budget: {listing} requests to look, {mint} to mint, {retire} to revoke")?;
+        if *disable > 0 {
+            write!(f, ", {disable} to disable")?;
+        }
+        write!(f, ": {total}")?;
         match (limit, remaining, reserve) {
             (Some(limit), Some(remaining), Some(reserve)) => writeln!(
                 f,

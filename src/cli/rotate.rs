@@ -52,7 +52,7 @@ fn request(options: &Options) -> Result<Request, Failure> {
     let emergency = options.emergency.asked(named)?;
     let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
     let command = if emergency.is_some() { "rotate --revoke-previous-now" } else { "rotate" };
-    Ok(Request { only: options.projects.only()?, asked, command })
+    Ok(Request { only: options.projects.only()?, asked, command, ..Request::default() })
 }
 
 /// When nothing at all could be done for one and the same reason, that reason is the exit code.
@@ -71,6 +71,7 @@ struct Document {
     projects: Vec<Row>,
     published: usize,
     retired: usize,
+    disabled: usize,
     failed: usize,
     vanished: Vec<String>,
     problems: Vec<String>,
@@ -97,6 +98,7 @@ impl From<&PassReport> for Document {
             projects: report.projects.iter().map(Row::from).collect(),
             published: report.published(),
             retired: report.retired.len(),
+            disabled: report.disabled.len(),
             failed: report.failed(),
             vanished: report.vanished.iter().map(ToString::to_string).collect(),
             problems: report.fleet_problems(),
@@ -168,10 +170,11 @@ fn text(report: &PassReport) -> String {
     for problem in &document.problems {
         text += &format!("problem: {problem}\n");
     }
-    let Document { published, retired, failed, requests, .. } = document;
+    let Document { published, retired, disabled, failed, requests, .. } = document;
+    let disabled = if disabled == 0 { String::new() } else { format!("{disabled} disabled, ") };
     let total = document.projects.len();
     text += &format!(
-        "{total} projects: {published} published, {retired} keys retired, {failed} with problems; \
+        "{total} projects: {published} published, {retired} keys retired, {disabled}{failed} with problems; \
          {requests} requests against the budget\n"
     );
     if document.interrupted {

@@ -1,8 +1,10 @@
 //! `status`: every project, as it is now.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 
 use crate::daemon::named::Named;
 use crate::daemon::status::{Lease, Status};
@@ -13,9 +15,29 @@ use crate::engine::{Request, clock, event};
 use super::exit::{Exit, Failure};
 use super::survey::{self, survey};
 use super::table::{print, print_json, table};
-use super::{Output, setup};
+use super::{Output, keys, setup};
 
-pub(super) fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Every key instead, whosever it is: who looks after it, how it stands, its age, end and scopes
+    #[arg(long)]
+    keys: bool,
+    /// Only keys that nobody manages
+    #[arg(long)]
+    unmanaged: bool,
+    /// Only keys that are older, such as 90d
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
+    #[command(flatten)]
+    report: super::Report,
+}
+
+pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
+    let output = options.report.output;
+    if options.keys || options.unmanaged || options.older_than.is_some() {
+        let wanted = keys::Wanted { unmanaged: options.unmanaged, older_than: options.older_than };
+        return keys::run(file, &wanted, output);
+    }
     let (engine, _) = setup::command(file, true)?;
     let survey = survey(&engine, &Request::default())?;
     let lease = setup::block_on(engine.read_lease())?;

@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::value::Given;
 use crate::domain::ids::Instance;
 use crate::domain::path::PathTemplate;
-use crate::domain::policy::{OnVanished, Override, Pattern, Rule, Selection};
+use crate::domain::policy::{OnVanished, Override, Pattern, Revocation, Rule, Selection};
 use crate::domain::schedule::Schedule;
 
 pub(super) fn selection(sources: &Sources, report: &mut Report) -> Option<Selection> {
@@ -57,6 +57,8 @@ pub(super) fn rotation(
     let zone = section.required("timezone", "\"UTC\"", zone);
     let splay = section.required("splay", "\"30m\"", whole_seconds);
     let overlap = section.required("overlap", "\"24h\"", overlap);
+    let twice = section.required("revocation", "\"delete\"", twice);
+    let disabled_for = section.required("disabled_for", "\"7d\"", Given::positive);
     let reconcile_every = section.required("reconcile_every", "\"15m\"", Given::positive);
     let concurrency = section.required("concurrency", "8", |given| match usize::try_from(given.integer()?) {
         Ok(number @ 1..=64) => Ok(number),
@@ -67,7 +69,7 @@ pub(super) fn rotation(
     });
     section.finish(report);
 
-    let general = Terms { path, cron, zone, splay, overlap };
+    let general = Terms { path, cron, zone, splay, overlap, twice, disabled_for };
     let overrides = overrides(sources, report, &general, now);
     Some(Rotation {
         instance: instance?,
@@ -86,14 +88,20 @@ struct Terms {
     zone: Option<Tz>,
     splay: Option<Duration>,
     overlap: Option<Duration>,
+    /// Whether revocation has two stages.
+    twice: Option<bool>,
+    disabled_for: Option<Duration>,
 }
 
 impl Terms {
     fn rule(self, now: DateTime<Utc>) -> Option<Rule> {
-        let Self { path, cron, zone, splay, overlap } = self;
+        let Self { path, cron, zone, splay, overlap, twice, disabled_for } = self;
         // Whether an expression ever comes does not depend on the zone, so it has been checked.
         let schedule = Schedule::parse(&cron?, zone?, now).ok()?;
-        Some(Rule { path: path?, schedule, splay: splay?, overlap: overlap? })
+        let disabled_for = disabled_for?;
+        let revocation =
+            if twice? { Revocation::DisableThenDelete { disabled_for } } else { Revocation::Delete };
+        Some(Rule { path: path?, schedule, splay: splay?, overlap: overlap?, revocation })
     }
 }
 
@@ -143,6 +151,8 @@ fn overrides(
         let zone = section.optional("timezone", zone);
         let splay = section.optional("splay", whole_seconds);
         let overlap = section.optional("overlap", overlap);
+        let twice = section.optional("revocation", twice);
+        let disabled_for = section.optional("disabled_for", Given::positive);
         section.finish(report);
 
         let terms = Terms {
@@ -151,6 +161,8 @@ fn overrides(
             zone: zone.or(general.zone),
             splay: splay.or(general.splay),
             overlap: overlap.or(general.overlap),
+            twice: twice.or(general.twice),
+            disabled_for: disabled_for.or(general.disabled_for),
         };
         overrides.push(matches.zip(terms.rule(now)).map(|(matches, rule)| Override { matches, rule }));
     }
@@ -204,6 +216,10 @@ pub(super) fn whole_seconds(given: &mut Given<'_>) -> Result<Duration, Complaint
         duration if duration.subsec_nanos() == 0 => Ok(duration),
         _ => Err(Complaint::new("is not a whole number of seconds", "round it to seconds")),
     }
+}
+
+fn twice(given: &mut Given<'_>) -> Result<bool, Complaint> {
+    given.word(&[("delete", false), ("disable_then_delete", true)])
 }
 
 fn overlap(given: &mut Given<'_>) -> Result<Duration, Complaint> {

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     adopted: IntCounter,
     enrolled: IntCounter,
     retired: IntCounter,
+    disabled: IntCounter,
     superseded: IntCounter,
     passes: IntCounterVec,
     durations: Histogram,
@@ -64,6 +65,10 @@ impl Metrics {
                 "Secrets in which keys of interrupted rotations were listed for retirement.",
             ),
             retired: counter("keys_retired_total", "Keys revoked."),
+            disabled: counter(
+                "keys_disabled_total",
+                "Keys disabled, as the first of two stages of their revocation.",
+            ),
             superseded: counter(
                 "publications_superseded_total",
                 "Publications that another writer forestalled.",
@@ -103,6 +108,7 @@ impl Metrics {
             }
         }
         self.retired.inc_by(report.retired.len() as u64);
+        self.disabled.inc_by(report.disabled.len() as u64);
         self.durations.observe(report.duration.as_secs_f64());
         if report.interrupted {
             return self.count_unfinished(Unfinished::Abandoned);
@@ -149,18 +155,20 @@ impl Metrics {
             adopted,
             enrolled,
             retired,
+            disabled,
             superseded,
             passes,
             durations,
             last_pass,
             last_success,
         } = self;
-        let collectors: [&dyn Collector; 10] = [
+        let collectors: [&dyn Collector; 11] = [
             rotations,
             failures,
             adopted,
             enrolled,
             retired,
+            disabled,
             superseded,
             passes,
             durations,
@@ -226,7 +234,7 @@ fn of_the_fleet(fleet: &Fleet, now: DateTime<Utc>) -> Vec<MetricFamily> {
             problems.with_label_values(&[problem.label]).inc();
         }
         conflicts.add(f64::from(u8::from(standing.reason == "conflict")));
-        retiring.add(standing.waiting.len() as f64);
+        retiring.add(standing.waiting.iter().filter(|waiting| !waiting.disabled).count() as f64);
     }
     [
         projects.collect(),

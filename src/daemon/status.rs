@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::engine::lease::LeaseView;
 use crate::engine::standing::Standing;
-use crate::plan::retire::Waiting;
+use crate::plan::retire::{Stage, Waiting};
 
 use super::named::Named;
 use super::times::stamp;
@@ -58,6 +58,8 @@ pub(crate) struct Retiring {
     key: String,
     since: String,
     revoked_after: String,
+    disabled: bool,
+    deleted_after: Option<String>,
 }
 
 impl Status {
@@ -96,6 +98,8 @@ impl From<&Waiting> for Retiring {
             key: waiting.key.to_string(),
             since: stamp(waiting.since),
             revoked_after: stamp(waiting.deadline),
+            disabled: waiting.disabled,
+            deleted_after: (waiting.stage == Stage::Delete).then(|| stamp(waiting.due)),
         }
     }
 }

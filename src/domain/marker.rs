@@ -20,6 +20,11 @@ pub struct Marker {
     pub rotation: RotationId,
 }
 
+/// Whether notes begin as those of a rotator do, of whichever instance and version, and whatever a person has added.
+pub fn is_marked(notes: &str) -> bool {
+    notes.trim_start().starts_with("exceptionless-rotator/")
+}
+
 impl Marker {
     /// Reads notes; `None` when a person, or another program, wrote them.
     pub fn parse(notes: &str) -> Option<Self> {

@@ -17,6 +17,9 @@ use super::schedule::Schedule;
 /// and short against any sensible overlap.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
 
+/// A request that is not answered by then has waited for the request budget.
+const LONGEST_RETURN: Duration = Duration::from_secs(60);
+
 /// The checked wishes of the operator.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -68,6 +71,20 @@ pub struct Rule {
     pub splay: Duration,
     /// How long a key keeps working after it was replaced.
     pub overlap: Duration,
+    /// What becomes of it then.
+    pub revocation: Revocation,
+}
+
+/// How a key whose time is over is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is deleted.
+    Delete,
+    /// It is disabled, and deleted later.
+    DisableThenDelete {
+        /// How long it can be brought back.
+        disabled_for: Duration,
+    },
 }
 
 impl Rule {
@@ -79,6 +96,11 @@ impl Rule {
         head.copy_from_slice(&digest[..8]);
         let seconds = u64::from_be_bytes(head) % self.splay.as_secs().max(1);
         TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0))
+    }
+
+    /// How long after it was listed anew a key may still be enabled: the rest of its overlap is what it comes back for.
+    pub fn latest_return(&self) -> Duration {
+        (self.overlap / 4).min(LONGEST_RETURN)
     }
 
     /// How old a key of ours must be, when nothing lists it, before it is enrolled for retirement; and

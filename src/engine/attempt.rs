@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::clocks::Clocks;
 use crate::domain::ids::RotationId;
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Publication, SecretState};
@@ -85,7 +85,7 @@ pub enum Failure {
     #[error(
         "the new key {0} is refused by Exceptionless; the old key stays published, and a later pass decides about the new one"
     )]
-    Unverified(crate::domain::key::Fingerprint),
+    Unverified(Fingerprint),
     /// Whether the fresh key works could not be learned.
     #[error(
         "whether the new key works could not be learned; the old key stays published, and a later pass goes on with the new one"
@@ -196,10 +196,19 @@ impl Attempt<'_> {
         match &self.step.decision {
             Decision::Rotate(due) => self.rotate(*due).await,
             Decision::Adopt(due, key) => self.adopt(*due, key).await,
-            Decision::Enrol => self.enrol().await,
+            Decision::Enrol => self.enrol(&[]).await,
             Decision::Hold(_) => Ok(Outcome::Held),
         }
         .unwrap_or_else(Outcome::Failed)
+    }
+
+    /// Publishes the same key again, with a fresh time in `retiring` for these.
+    pub(super) async fn relist(&self, anew: &[Fingerprint]) -> Outcome {
+        let relisted = async {
+            self.clocks()?;
+            self.enrol(anew).await
+        };
+        relisted.await.unwrap_or_else(Outcome::Failed)
     }
 
     /// Repeats the mark in `custom_metadata`, after the data and never before it: a secret that a person
@@ -232,12 +241,12 @@ impl Attempt<'_> {
         self.publish(due, &Minted { key: own.key.clone(), rotation: own.rotation, created: None }).await
     }
 
-    /// Publishes the same key with a longer `retiring`.
-    async fn enrol(&self) -> Result<Outcome, Failure> {
+    /// Publishes the same key with a longer `retiring`, in which the keys `anew` count as old only from now on.
+    async fn enrol(&self, anew: &[Fingerprint]) -> Result<Outcome, Failure> {
         let (deadline, clocks) = self.date()?;
         let policy = &self.engine.policy;
         let publication =
-            publication::enrolled(policy, &self.step.observed, self.step.next_rotation_at, &clocks);
+            publication::enrolled(policy, &self.step.observed, anew, self.step.next_rotation_at, &clocks);
         let Some(publication) = publication else { return Ok(Outcome::Held) };
         let outcome = self.write(publication, deadline).await?;
         if let Outcome::Enrolled(publication, version) = &outcome {

@@ -18,6 +18,7 @@ use crate::domain::ids::{Instance, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::lease::Holder;
 use crate::domain::path::SecretPath;
+use crate::domain::project::Project;
 use crate::domain::secret::Publication;
 use crate::plan::Step;
 use crate::plan::reason::{Due, Hold};
@@ -28,7 +29,7 @@ use crate::plan::world::{OwnKey, Stray};
 use super::report::{Failure, PassReport};
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 27] = [
+pub const EVENTS: [&str; 30] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -39,6 +40,9 @@ pub const EVENTS: [&str; 27] = [
     "key.published",
     "key.adopted",
     "key.enrolled",
+    "key.disabled",
+    "key.enabled",
+    "key.unmanaged_ended",
     "key.retired",
     "key.misbound",
     "keys.retire_failed",
@@ -107,6 +111,7 @@ pub(super) fn pass_finished(report: &PassReport) {
         projects = report.projects.len(),
         published = report.published(),
         retired = report.retired.len(),
+        disabled = report.disabled.len(),
         failed = report.failed(),
         requests = report.requests,
         refused = report.refused,
@@ -184,6 +189,46 @@ pub(super) fn key_retired(target: &Target, key: &OwnKey) {
     project_event!(
         info, "key.retired", target, {rotation_id = %rotation, key = %key, emergency = false,},
         "revoked key {key}"
+    );
+}
+
+pub(super) fn key_disabled(target: &Target, key: &OwnKey) {
+    let (rotation, key) = (key.rotation, key.fingerprint);
+    project_event!(
+        info, "key.disabled", target, {rotation_id = %rotation, key = %key,},
+        "disabled key {key}, which is deleted later"
+    );
+}
+
+/// A person has brought it back.
+pub(super) fn key_enabled(
+    instance: &Instance,
+    project: &Project,
+    key: Fingerprint,
+    created: DateTime<Utc>,
+    command: &'static str,
+) {
+    let minted_at = stamp(created);
+    tracing::info!(
+        event = "key.enabled", project_id = %project.id, project = %project.full_name(), %key, %instance, minted_at, command,
+        "enabled key {key} again, as `{command}` asked for"
+    );
+}
+
+/// The end of a key that the rotator did not create: the record of who did that.
+pub(super) fn unmanaged_ended(
+    instance: &Instance,
+    project: &Project,
+    key: Fingerprint,
+    created: DateTime<Utc>,
+    command: &'static str,
+    done: &'static str,
+) {
+    let minted_at = stamp(created);
+    tracing::warn!(
+        event = "key.unmanaged_ended", project_id = %project.id, project = %project.full_name(), %key, %instance, minted_at,
+        command, done,
+        "{done} key {key}, which nobody manages, as `{command}` asked for"
     );
 }
 

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 
 use crate::domain::ids::{Instance, ProjectId};
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
@@ -30,8 +30,9 @@ use crate::plan::target::{Target, targets};
 use crate::plan::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use crate::plan::{self, Plan};
 
+use super::inventory::Entry;
 use super::report::Progress;
-use super::{Engine, PassError, Request, event};
+use super::{Engine, PassError, Request, event, inventory};
 use listings::{list_keys, list_projects};
 use secrets::{Read, find_strays, read_secrets};
 
@@ -46,6 +47,10 @@ pub struct Survey {
     pub existing: Vec<Arc<Project>>,
     /// How many keys were listed.
     pub keys: u64,
+    /// All of them, if that was asked for.
+    pub inventory: Vec<Entry>,
+    /// The keys that secrets of ours publish where no selected project lives; `None` when they could not all be read.
+    pub elsewhere: Option<HashSet<Fingerprint>>,
 }
 
 /// Observes and plans.
@@ -71,8 +76,10 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_all() && blind.is_empty();
     let strays = find_strays(engine, &homes, &mut blind).await;
-    let mut listed = list_keys(engine, &targets, &reads).await?;
+    let mut listed = list_keys(engine, &targets, &reads, request.inventory).await?;
     let keys = listed.count;
+    blind.extend(std::mem::take(&mut listed.unlisted));
+    let everyone = std::mem::take(&mut listed.everyone);
 
     let projects = futures_util::stream::iter(targets)
         .map(|target| {
@@ -81,13 +88,15 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
             async move { observe(engine, target, read, listing).await }
         })
         .buffered(engine.concurrency)
-        .collect()
+        .collect::<Vec<_>>()
         .await;
+    let inventory = inventory::take(&engine.policy.instance, &projects, everyone, engine.clocks().earliest());
 
     let strays = strays.map(|secrets| Strays { secrets, existing: whole.then_some(existing_ids) });
+    let elsewhere = strays.as_ref().map(Strays::keys);
     let world = World { clocks: engine.clocks(), projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
-    Ok(Survey { plan, blind: blind.0, existing, keys })
+    Ok(Survey { plan, blind: blind.0, existing, keys, inventory, elsewhere })
 }
 
 /// Why there is no project to look at.
@@ -118,6 +127,10 @@ impl Blind {
     fn report(&mut self, what: String) {
         event::pass_blind(&what);
         self.0.push(what);
+    }
+
+    fn extend(&mut self, more: Vec<String>) {
+        more.into_iter().for_each(|what| self.report(what));
     }
 
     fn is_empty(&self) -> bool {
@@ -216,6 +229,8 @@ fn own_key(instance: &Instance, listed: ListedKey, latest: DateTime<Utc>) -> Opt
         fingerprint: listed.key.fingerprint(),
         rotation: marker.rotation,
         created: listed.created,
+        updated: listed.updated,
+        disabled: listed.is_disabled,
         enabled,
         publishable: enabled && listed.expires.is_none() && listed.scopes == ["client"],
         key: listed.key,

@@ -28,6 +28,8 @@ pub struct PassReport {
     pub blind: Vec<String>,
     /// The keys that were revoked.
     pub retired: Vec<Fingerprint>,
+    /// The keys that were disabled, as the first of two stages.
+    pub disabled: Vec<Fingerprint>,
     /// Revocations that failed; the next pass repeats them.
     pub retire_failures: Vec<String>,
     /// Secrets of deleted projects that were marked or deleted.

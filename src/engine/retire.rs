@@ -1,47 +1,33 @@
 //! The one place where keys are revoked because their time is over.
 //!
-//! The plan only proposes. For each batch the secrets are read anew, directly before the request, and
-//! [`retire::may_revoke`] must license each key by what is published *then*: not the published key, listed in
+//! The plan only proposes. For each request the secrets are read anew, directly before it (`licence`), and
+//! [`may_revoke`](retire::may_revoke) must license each key by what is published *then*: not the published key, listed in
 //! `retiring`, the overlap over by the earliest of three clocks, and the published key one that this pass has
 //! itself seen alive. So whatever happened since the pass began (another rotator, a person
-//! who rolled back) can only keep a key.
+//! who rolled back) can only keep a key. That holds for both stages where there are two: `disable` is the first.
+
+mod disable;
+mod licence;
+pub(super) mod unmanaged;
 
 use std::collections::HashMap;
-use std::time::Duration;
-
-use futures_util::StreamExt;
-use tokio::time::Instant;
 
 use crate::domain::ids::ProjectId;
 use crate::domain::key::ApiKey;
-use crate::domain::path::SecretPath;
-use crate::domain::secret::{Published, SecretState};
 use crate::exceptionless::{Deleted, KeyCheck, MAX_DELETED_AT_ONCE};
 use crate::plan::emergency::doomed;
 use crate::plan::reason::Hold;
-use crate::plan::world::{OwnKey, PublishedKey};
+use crate::plan::retire::Stage;
+use crate::plan::world::PublishedKey;
 use crate::plan::{Decision, Step, retire};
-use crate::vault::Secret;
 
 use super::report::{Outcome, PassReport, ProjectReport};
 use super::{Engine, Request, event};
+use disable::disable;
+use licence::{Candidate, License, license};
 
-/// How often a batch is tried before it is left to the next pass.
+/// How often a request is tried before it is left to the next pass.
 const ROUNDS: usize = 3;
-
-/// How long an answer of Vault licenses. Of a batch that a slow server takes longer to answer for, the first keys are left to
-/// the next pass: meanwhile somebody may have published one of them again.
-const FRESH: Duration = Duration::from_secs(5);
-
-/// A key that may be due, and the step that says so.
-struct Candidate<'a> {
-    step: &'a Step,
-    path: &'a SecretPath,
-    key: &'a OwnKey,
-    published_now: Option<&'a ApiKey>,
-    /// The command by which a person has waived the overlap.
-    emergency: Option<&'static str>,
-}
 
 /// Revokes what the plan proposes and the secrets, read anew, license.
 pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], report: &mut PassReport) {
@@ -59,20 +45,30 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
         let stands = published_now.is_some() || step.decision == Decision::Hold(Hold::UpToDate);
         let cut = request.asked.cut().filter(|_| stands);
         let emergency = cut.is_some().then_some(request.command);
-        let candidate = |key| Candidate { step, path, key, published_now, emergency };
+        let candidate = |(key, stage)| Candidate { step, path, key, stage, published_now, emergency };
         if let Some(cut) = cut {
             report.retire_failures.extend(published_now.and_then(|_| taken_over(step)));
             let keys = doomed(step, cut);
-            candidates.extend(keys.filter(|own| Some(&own.key) != published_now).map(candidate));
+            let keys = keys.filter(|own| Some(&own.key) != published_now);
+            candidates.extend(keys.map(|own| candidate((own, Stage::Delete))));
         } else {
             candidates.extend(retire::ripe(step, &clocks).map(candidate));
         }
     }
-    for batch in candidates.chunks(MAX_DELETED_AT_ONCE) {
+    let (first, last): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| candidate.stage == Stage::Disable);
+    // What has leaked, or has waited longest, goes first.
+    for batch in last.chunks(MAX_DELETED_AT_ONCE) {
         revoke_batch(engine, batch, report).await;
     }
-    let gone = report.retired.iter().copied().collect();
-    report.projects.iter_mut().for_each(|project| project.standing.forget(&gone));
+    disable(engine, &first, report).await;
+    let (gone, asleep) =
+        (report.retired.iter().copied().collect(), report.disabled.iter().copied().collect());
+    let clocks = engine.clocks();
+    for project in &mut report.projects {
+        project.standing.forget(&gone);
+        project.standing.note(&asleep, &engine.policy, &clocks);
+    }
 }
 
 /// Revokes what is licensed of a batch. A round that fails is repeated with a new licence, never on the old
@@ -153,71 +149,5 @@ fn certain(project: &ProjectReport) -> Option<Option<ApiKey>> {
         Outcome::Published(publication, _) => Some(Some(publication.api_key.clone())),
         Outcome::Held | Outcome::Enrolled(..) => Some(None),
         Outcome::Failed(_) | Outcome::NotBegun | Outcome::Superseded => None,
-    }
-}
-
-/// What the secrets, read anew, say to a batch.
-struct License<'a, 'b> {
-    licensed: Vec<&'b Candidate<'a>>,
-    problems: Vec<String>,
-}
-
-/// Reads the secrets of a batch anew and keeps the keys that may be revoked by what they say now. What a
-/// later pass will decide is no problem, except in an emergency, when a person waits for the end of a key.
-async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License<'a, 'b> {
-    let reads = futures_util::stream::iter(batch)
-        .map(|candidate| async move { (candidate, engine.vault.read(candidate.path).await, Instant::now()) })
-        .buffered(engine.concurrency)
-        .collect::<Vec<_>>()
-        .await;
-    let clocks = engine.clocks();
-    let mut license = License { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
-    for (candidate, read, answered) in reads {
-        let target = &candidate.step.observed.target;
-        let name = target.project.full_name();
-        let published = match read {
-            Ok(Secret { state: SecretState::Ours(published), .. }) => Some(published),
-            Ok(_) => None,
-            Err(error) => {
-                license.problems.push(format!("{name}: {}", event::chain(&error)));
-                continue;
-            }
-        };
-        let may = published.filter(|_| answered.elapsed() <= FRESH).is_some_and(|published| {
-            let alive = candidate.saw_alive(&published);
-            retire::may_revoke(
-                &target.rule,
-                &published,
-                candidate.key,
-                &clocks,
-                alive,
-                candidate.emergency.is_some(),
-            )
-        });
-        if may {
-            license.licensed.push(candidate);
-        } else if candidate.emergency.is_some() {
-            let key = candidate.key.fingerprint;
-            license.problems.push(format!(
-                "{name}: key {key} still works, because the secret changed meanwhile, or Vault took too long to \
-                 tell; repeat the emergency"
-            ));
-        }
-    }
-    license
-}
-
-impl Candidate<'_> {
-    /// Whether the key that is published now is one that this pass has seen alive: the one that it
-    /// verified and published itself, or the one that it found published and working.
-    fn saw_alive(&self, now: &Published) -> bool {
-        if self.published_now.is_some() {
-            return now.api_key.as_ref() == self.published_now;
-        }
-        let sight = self.step.observed.sight();
-        sight.is_some_and(|sight| {
-            matches!(sight.published, PublishedKey::Alive { .. })
-                && sight.ours().is_some_and(|seen| seen.api_key == now.api_key)
-        })
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::clocks::Clocks;
 use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
+use crate::domain::policy::Policy;
 use crate::domain::project::Project;
 use crate::domain::secret::Publication;
 use crate::plan::reason::Hold;
@@ -116,7 +118,7 @@ impl Standing {
             rotated_at: Some(publication.rotated_at),
             next_rotation_at: publication.next_rotation_at,
             due_at: publication.next_rotation_at,
-            waiting: retire::listed(&step.observed.target.rule, publication),
+            waiting: retire::listed(&step.observed.target.rule, &step.observed, publication),
             decision: hold.label(),
             reason: hold.reason(),
             problem: None,
@@ -128,5 +130,12 @@ impl Standing {
     /// Takes the keys off that have met their end.
     pub(super) fn forget(&mut self, gone: &HashSet<Fingerprint>) {
         self.waiting.retain(|waiting| !gone.contains(&waiting.key));
+    }
+
+    /// Notes the keys that have been disabled at this moment.
+    pub(super) fn note(&mut self, disabled: &HashSet<Fingerprint>, policy: &Policy, clocks: &Clocks) {
+        let rule = policy.rule_for(&self.project);
+        let waiting = self.waiting.iter_mut().filter(|waiting| disabled.contains(&waiting.key));
+        waiting.for_each(|waiting| waiting.was_disabled(rule, clocks));
     }
 }

@@ -12,7 +12,7 @@ use super::error::{CreateError, ExceptionlessError};
 use super::gate::Permit;
 use super::limiter::Budget;
 use super::listing::{Listing, PAGE, Step};
-use super::model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, User};
+use super::model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, Updated, User};
 use super::operation::Operation;
 use super::refusal::Unreadable;
 use super::session::Session;
@@ -32,7 +32,7 @@ pub const MAX_DELETED_AT_ONCE: usize = 90;
 /// the whole batch a 404, which would read as "all gone".
 const DELETABLE: std::ops::RangeInclusive<usize> = 24..=40;
 
-/// Leave to send one deletion. It counts as sent when it is dropped.
+/// Leave to send one request that ends or changes keys. It counts as sent when it is dropped.
 #[derive(Debug)]
 pub struct Turn<'a>(Permit<'a>);
 
@@ -157,7 +157,7 @@ impl ExceptionlessClient {
         }
     }
 
-    /// Waits until the budget allows a deletion. What licenses it is to be asked after this and not before:
+    /// Waits until the budget allows a request that ends or changes keys. What licenses it is to be asked after this and not before:
     /// the wait may be a quarter of an hour.
     pub async fn turn(&self) -> Turn<'_> {
         Turn(self.session.door.gate.permit().await)
@@ -197,9 +197,39 @@ impl ExceptionlessClient {
         }
     }
 
-    /// Whether the server's route for deletions takes this key. All that Exceptionless makes are of that form.
+    /// `PATCH tokens/{id}`, sent once: the key stops working, or works again. Nothing else of it changes.
+    pub async fn set_disabled(
+        &self,
+        turn: Turn<'_>,
+        key: &ApiKey,
+        disabled: bool,
+    ) -> Result<Updated, ExceptionlessError> {
+        if !Self::is_deletable(key) {
+            return Err(ExceptionlessError::Undeletable { key: key.fingerprint() });
+        }
+        let path = Zeroizing::new(format!("tokens/{}", key.expose()));
+        let body = Some(wire::encode(&wire::UpdateToken { is_disabled: disabled }));
+        let operation = Operation::UpdateKey { disabled };
+        let call = Call { method: Method::PATCH, path, body, ..Call::get(operation, "") };
+        let answer = self.session.ask_in_turn(turn.0, &call).await?;
+        match answer.status {
+            status if status.is_success() => {
+                let updated = answer.json::<wire::ViewToken<'_>>().and_then(|token| token.updated(disabled));
+                self.read(&call, updated).map(|()| Updated::Done)
+            }
+            StatusCode::NOT_FOUND if !answer.is_html() => Ok(Updated::Unfound),
+            _ => Err(self.session.refusal(&call, &answer)),
+        }
+    }
+
+    /// Whether the server's routes for changes and deletions take this key. All that Exceptionless makes are of that form.
     pub fn is_deletable(key: &ApiKey) -> bool {
         DELETABLE.contains(&key.expose().len())
+    }
+
+    /// Whether this is the token that was given to us as our credential.
+    pub fn is_own_credential(&self, key: &ApiKey) -> bool {
+        self.session.presents(key)
     }
 
     /// The server's clock: no later than its true time, and within about a second of it. `None` before its

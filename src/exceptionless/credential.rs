@@ -107,6 +107,15 @@ impl Credential {
         Some(ExceptionlessError::DoubtfulRefusal { operation, server, email, place, sick })
     }
 
+    /// Whether this text is the token in use. While it is being obtained nobody knows, and it may be.
+    pub(super) fn is(&self, text: &str) -> bool {
+        let Ok(held) = self.held.try_lock() else { return true };
+        match held.pass.as_ref().map(|pass| &pass.authorization) {
+            Some(Authorization::Bearer(token)) => token.expose_secret() == text,
+            Some(Authorization::Basic { .. } | Authorization::Nothing) | None => false,
+        }
+    }
+
     /// Whether it was given to us as a token, which may be an API key by mistake.
     pub(super) fn is_foreign_token(&self) -> bool {
         matches!(self.auth, ExceptionlessAuth::Token { .. })

@@ -267,7 +267,7 @@ pub enum ExceptionlessError {
     },
     /// A key that fits no URL of the server; asking would delete none of its batch.
     #[error(
-        "cannot delete key {key}: Exceptionless only deletes keys of 24 to 40 characters; delete it by hand"
+        "cannot change or delete key {key}: Exceptionless only takes keys of 24 to 40 characters there; do it by hand"
     )]
     Undeletable {
         /// The key.

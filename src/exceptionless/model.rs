@@ -71,6 +71,8 @@ pub struct ListedKey {
     pub expires: Option<DateTime<Utc>>,
     /// When it was created, by the server's clock.
     pub created: DateTime<Utc>,
+    /// When it was last changed, by the server's clock.
+    pub updated: DateTime<Utc>,
 }
 
 /// A key that was just created. It shall be checked before it is used: the server silently replaces what
@@ -98,6 +100,15 @@ pub enum Deleted {
     All,
     /// Some or all were not found. Mostly they were gone before; but a key that this user no longer sees is
     /// not found either, and may still work.
+    Unfound,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// The key is as it shall be.
+    Done,
+    /// It is gone, or not this user's to see.
     Unfound,
 }
 

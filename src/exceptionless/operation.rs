@@ -27,6 +27,11 @@ pub enum Operation {
     CreateKey(ProjectId),
     /// Try a key.
     CheckKey,
+    /// Disable a key, or enable it again.
+    UpdateKey {
+        /// Which of the two.
+        disabled: bool,
+    },
     /// Delete keys.
     DeleteKeys {
         /// How many.
@@ -48,6 +53,7 @@ impl Operation {
             Self::FindProject(_) => "GET /api/v2/projects/{id}",
             Self::CreateKey(_) => "POST /api/v2/projects/{id}/tokens",
             Self::CheckKey => "GET /api/v2/projects/config",
+            Self::UpdateKey { .. } => "PATCH /api/v2/tokens/{id}",
             Self::DeleteKeys { .. } => "DELETE /api/v2/tokens/{ids}",
         }
     }
@@ -57,7 +63,7 @@ impl Operation {
     pub(super) fn is_answered_by(&self, status: u16) -> bool {
         match self {
             Self::CheckKey => matches!(status, 401 | 404),
-            Self::FindProject(_) | Self::DeleteKeys { .. } => status == 404,
+            Self::FindProject(_) | Self::UpdateKey { .. } | Self::DeleteKeys { .. } => status == 404,
             _ => false,
         }
     }
@@ -75,6 +81,7 @@ impl Operation {
             Self::FindProject(_) => "find_project",
             Self::CreateKey(_) => "create_key",
             Self::CheckKey => "check_key",
+            Self::UpdateKey { .. } => "update_key",
             Self::DeleteKeys { .. } => "delete_keys",
         }
     }
@@ -91,6 +98,7 @@ impl Operation {
             | Self::OrganizationKeys(_)
             | Self::FindProject(_)
             | Self::CheckKey
+            | Self::UpdateKey { .. }
             | Self::DeleteKeys { .. } => None,
         }
     }
@@ -104,7 +112,7 @@ impl Operation {
     pub(super) fn concerns_keys(&self) -> bool {
         match self {
             Self::OrganizationKeys(_) | Self::ProjectKeys(_) | Self::CreateKey(_) => true,
-            Self::DeleteKeys { .. } => true,
+            Self::UpdateKey { .. } | Self::DeleteKeys { .. } => true,
             Self::LogIn | Self::AskHealth | Self::WhoAmI | Self::Organizations | Self::CheckKey => false,
             Self::Projects(_) | Self::FindProject(_) => false,
         }
@@ -124,6 +132,8 @@ impl fmt::Display for Operation {
             Self::FindProject(id) => write!(f, "find project {id}"),
             Self::CreateKey(id) => write!(f, "create a key in project {id}"),
             Self::CheckKey => f.write_str("try a key"),
+            Self::UpdateKey { disabled: true } => f.write_str("disable a key"),
+            Self::UpdateKey { disabled: false } => f.write_str("enable a key"),
             Self::DeleteKeys { count: 1 } => f.write_str("delete a key"),
             Self::DeleteKeys { count } => write!(f, "delete {count} keys"),
         }

@@ -60,6 +60,11 @@ impl Session {
         Ok(Self { door: Door::new(settings, traffic)?, credential: Credential::new(&settings.auth) })
     }
 
+    /// Whether a key is the credential itself. While a login is under way nobody knows, and then it may be.
+    pub(super) fn presents(&self, key: &ApiKey) -> bool {
+        self.credential.is(key.expose())
+    }
+
     /// Sends a request as the user. The answer is a success, or one that the caller looks at itself.
     pub(super) async fn ask(&self, call: &Call) -> Result<Answer, ExceptionlessError> {
         let mut patience = Patience::default();

@@ -47,6 +47,12 @@ pub(super) struct NewToken<'a> {
     pub(super) notes: &'a str,
 }
 
+/// `PATCH tokens/{id}`
+#[derive(Serialize)]
+pub(super) struct UpdateToken {
+    pub(super) is_disabled: bool,
+}
+
 /// `GET users/me`
 #[derive(Deserialize)]
 pub(super) struct CurrentUser {
@@ -91,6 +97,7 @@ pub(super) struct ViewToken<'a> {
     is_suspended: bool,
     expires_utc: Option<String>,
     created_utc: String,
+    updated_utc: Option<String>,
 }
 
 /// `GET projects/config`
@@ -166,7 +173,21 @@ impl ViewToken<'_> {
             is_suspended: self.is_suspended,
             expires: self.expires_utc.as_deref().and_then(end),
             created: time(&self.created_utc, "created_utc")?,
+            updated: self.changed_at()?,
         }))
+    }
+
+    /// When it was last changed. Who leaves that out has never changed it.
+    fn changed_at(&self) -> Result<DateTime<Utc>, Unreadable> {
+        match self.updated_utc.as_deref() {
+            Some(text) => time(text, "updated_utc"),
+            None => time(&self.created_utc, "created_utc"),
+        }
+    }
+
+    /// The answer to a change, which must be what was asked for.
+    pub(super) fn updated(&self, disabled: bool) -> Result<(), Unreadable> {
+        if self.is_disabled == disabled { Ok(()) } else { Err(Unreadable::Value { field: "is_disabled" }) }
     }
 
     pub(super) fn created(&self) -> Result<CreatedKey, Unreadable> {

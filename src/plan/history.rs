@@ -4,12 +4,15 @@
 //! passes as machines that do one request at a time ([`rotator`]); they are interleaved at random and
 //! killed anywhere. Answers get lost, requests arrive after their senders gave up, verifications fail,
 //! clocks are up to a minute off and are set anew, the operator shortens the overlap, and people force
-//! passes, roll back, disable, delete, create keys, edit notes and delete the secret ([`person`]). The
+//! passes, roll back, disable, delete, create keys, edit notes and delete the secret ([`person`]). In half of the
+//! histories revocation has two stages, and people bring keys back, by hand and by `undo`, which is a machine too. The
 //! [`universe`] knows the true time and judges the promise at every instant:
 //!
 //! - the published key works, unless a person killed it;
 //! - a key that was published works for the promised overlap after it was replaced;
 //! - neither a key that is not ours nor the published one is ever revoked;
+//! - a key that was brought back works for another overlap, and none is deleted before it was disabled for as long as
+//!   the operator wants;
 //! - left alone, with nothing due, one rotator needs two passes until the published key is the only
 //!   enabled one of ours.
 //!
@@ -24,7 +27,8 @@
 //! - A publication reaches Vault before the `publication_limit` that its `since` allows for, counted from
 //!   the moment at which the clocks were read: the request gets the time that is left, not a time of its own.
 //! - A person who edits the notes of a key does so before the pass that revokes it lists the keys.
-//! - A person does not roll back between the last read of the secret and the revocation that follows it.
+//! - A person does not roll back, nor bring a key back, between the last read of the secret and the revocation that
+//!   follows it; and who brings one back by hand, without `undo`, does so before the pass that disables it lists the keys.
 //! - Where clocks disagree, a person who has rolled back does not roll *forward* again to a version that calls
 //!   a key old which has been published since: by how much the clocks differ, the version could look as if
 //!   its list were fresh. And the operator does not shorten the overlap in histories with rollbacks.
@@ -47,7 +51,7 @@ use chrono_tz::Tz;
 
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::path::PathTemplate;
-use crate::domain::policy::{Policy, Rule};
+use crate::domain::policy::{Policy, Revocation, Rule};
 use crate::domain::project::Project;
 use crate::domain::schedule::Schedule;
 
@@ -82,6 +86,12 @@ enum Flaw {
     OwnClockOnly,
     NoEnrolment,
     NoReadAgain,
+    /// A disabled key is deleted without waiting.
+    NoSecondWait,
+    /// Nobody looks since when a key works that should not.
+    NoSecondChance,
+    /// Keys are brought back without a word in the secret.
+    UndoUnlisted,
     /// Nobody looks when Vault wrote the current version.
     NoVersionTime,
     /// Nor is a publication given up, however long ago its `since` was taken.
@@ -100,6 +110,8 @@ struct Tally {
     adoptions: usize,
     enrolments: usize,
     revocations: usize,
+    disabled: usize,
+    brought_back: usize,
     superseded: usize,
     abandoned: usize,
     lost_answers: usize,
@@ -136,6 +148,7 @@ fn setup(schedule: &Schedule, overlap: Duration, universe: &Universe) -> Arc<Set
         schedule: schedule.clone(),
         splay: Duration::from_secs(20),
         overlap,
+        revocation: universe.revocation,
     };
     let policy = policy(universe.instance.clone(), rule);
     let target = target::targets(&policy, vec![project()]).remove(0);
@@ -157,6 +170,7 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
     };
 
     let mut running: Vec<Option<Rotator>> = (0..cast.rotators).map(|_| None).collect();
+    let mut undo: Option<Rotator> = None;
     for instant in 0..LENGTH {
         if shortened_at == Some(instant) {
             setup = Arc::clone(&shorter);
@@ -183,8 +197,16 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
             }
             judged(&mut universe)?;
         }
-        if cast.people && universe.dice.chance(0.015) && !running.iter().flatten().any(Rotator::is_revoking) {
-            person::act(&mut universe);
+        if cast.people && !running.iter().flatten().any(Rotator::is_revoking) {
+            if universe.dice.chance(0.015) {
+                person::act(&mut universe);
+            }
+            match &mut undo {
+                None if universe.dice.chance(0.01) => undo = Some(Rotator::undo(&universe, &setup)),
+                Some(machine) if universe.dice.chance(0.6) => machine.act(&mut universe),
+                _ => {}
+            }
+            undo = undo.filter(|machine| !machine.is_done() && !universe.dice.chance(0.01));
         }
         if universe.dice.chance(0.01) {
             universe.set_a_clock();
@@ -206,6 +228,18 @@ fn end_quietly(universe: &mut Universe, overlap: Duration) {
         while !rotator.is_done() {
             rotator.act(universe);
             universe.judge();
+        }
+    }
+    let listed = |universe: &Universe| universe.own_keys().iter().any(|own| universe.lists(own.fingerprint));
+    if let Revocation::DisableThenDelete { disabled_for } = universe.revocation {
+        universe.wait(TimeDelta::from_std(disabled_for + BREATHER).unwrap());
+        let mut rotator = Rotator::start(universe, 0, &setup, Asked::Due);
+        while !rotator.is_done() {
+            rotator.act(universe);
+            universe.judge();
+        }
+        if listed(universe) {
+            universe.breaks("did not converge: a disabled key is still there".to_owned());
         }
     }
     let alive: Vec<_> = universe.own_keys().into_iter().filter(|own| own.enabled).collect();
@@ -248,6 +282,8 @@ impl AddAssign for Tally {
             adoptions,
             enrolments,
             revocations,
+            disabled,
+            brought_back,
             superseded,
             abandoned,
             lost_answers,
@@ -260,6 +296,8 @@ impl AddAssign for Tally {
         self.adoptions += adoptions;
         self.enrolments += enrolments;
         self.revocations += revocations;
+        self.disabled += disabled;
+        self.brought_back += brought_back;
         self.superseded += superseded;
         self.abandoned += abandoned;
         self.lost_answers += lost_answers;
@@ -281,6 +319,8 @@ fn assert_kept(rotators: usize, people: bool, seeds: Range<u64>) {
     assert!(rotators == 1 || superseded > histories, "{tally:?}");
     assert!(tally.kills > histories && tally.lost_answers > histories, "{tally:?}");
     assert_eq!(tally.rollbacks > histories, people, "{tally:?}");
+    assert!(tally.disabled > histories, "{tally:?}");
+    assert_eq!(tally.brought_back > histories / 10, people, "{tally:?}");
 }
 
 /// Searches until the missing rule shows.
@@ -357,4 +397,19 @@ fn a_publication_that_arrives_late_breaks_the_promise() {
 #[test]
 fn without_the_time_of_the_version_rolling_back_and_forward_again_breaks_the_promise() {
     assert_broken(Flaw::NoVersionTime, "after it was replaced");
+}
+
+#[test]
+fn a_disabled_key_that_is_deleted_without_waiting_is_found_out() {
+    assert_broken(Flaw::NoSecondWait, "after it was disabled");
+}
+
+#[test]
+fn without_the_time_of_its_last_change_a_key_that_a_person_brought_back_ends_at_once() {
+    assert_broken(Flaw::NoSecondChance, "after it was brought back");
+}
+
+#[test]
+fn a_key_that_is_brought_back_without_a_word_in_the_secret_meets_another_rotator() {
+    assert_broken(Flaw::UndoUnlisted, "after it was brought back");
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::clocks::Clocks;
 use crate::domain::ids::RotationId;
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::policy::Policy;
 use crate::domain::retiring::Retiring;
 use crate::domain::secret::{Publication, Published};
@@ -52,11 +52,13 @@ pub fn rotated(policy: &Policy, observed: &Observed, fresh: Fresh<'_>, clocks: &
     secret(policy, &observed.target, fresh, overlap, retiring)
 }
 
-/// The secret with the same key, and the unlisted keys added to `retiring`. `None` when the secret lacks
+/// The secret with the same key, and the unlisted keys added to `retiring`. The keys `anew` count as old only from now on,
+/// although they were listed before: a person brings them back. `None` when the secret lacks
 /// what a publication needs; such a secret is due anyway.
 pub fn enrolled(
     policy: &Policy,
     observed: &Observed,
+    anew: &[Fingerprint],
     next_rotation_at: Option<DateTime<Utc>>,
     clocks: &Clocks,
 ) -> Option<Publication> {
@@ -76,7 +78,8 @@ pub fn enrolled(
     let now = clocks.latest() + span(policy.publication_limit);
     let mut retiring = Retiring::default();
     for own in sight.keys.iter().filter(|own| own.key != *key) {
-        retiring.insert(own.fingerprint, before.old_since(own.fingerprint).unwrap_or(now));
+        let listed = before.old_since(own.fingerprint).filter(|_| !anew.contains(&own.fingerprint));
+        retiring.insert(own.fingerprint, listed.unwrap_or(now));
     }
     Some(secret(policy, &observed.target, fresh, overlap, retiring))
 }

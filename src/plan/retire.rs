@@ -1,18 +1,24 @@
 //! When a key may die. Besides a key that the server bound to the wrong project, which nobody may use, none
 //! is ever revoked without the licence that [`may_revoke`] gives.
+//!
+//! Where the operator wants two stages, a key whose time is over is first disabled, and deleted when it has been so for a
+//! while. Which stage a key has reached is read from the key itself. One that works although its time was over has been
+//! enabled again by somebody, who needs it: it gets another overlap from that moment on, because a rotator that disables
+//! it again in the next pass would fight with a person.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::clocks::Clocks;
 use crate::domain::key::Fingerprint;
-use crate::domain::policy::Rule;
+use crate::domain::policy::{Revocation, Rule};
 use crate::domain::secret::{Publication, Published};
 
 use super::reason::Hold;
-use super::world::{OwnKey, PublishedKey, Sight};
-use super::{Decision, Step, span};
+use super::world::{Observed, OwnKey, PublishedKey, Sight};
+use super::{Decision, Step, lag, span};
 
 /// A key of ours that is listed for retirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +27,62 @@ pub struct Waiting {
     pub key: Fingerprint,
     /// Since when it counts as old.
     pub since: DateTime<Utc>,
-    /// When it may be revoked, judged by the earliest clock.
+    /// When its overlap ends, judged by the earliest clock.
     pub deadline: DateTime<Utc>,
+    /// It does not work any more.
+    pub disabled: bool,
+    /// What is done to it next.
+    pub stage: Stage,
+    /// When, judged by the earliest clock.
+    pub due: DateTime<Utc>,
     /// It is kept all the same: another secret of ours publishes it, as after a change of path, or nobody
     /// could look whether one does.
     pub pinned: bool,
+}
+
+/// What is done to a key whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It stops working, and can be brought back.
+    Disable,
+    /// It goes for ever.
+    Delete,
+}
+
+impl Waiting {
+    fn new(rule: &Rule, promised: Duration, key: &OwnKey, listed: DateTime<Utc>) -> Self {
+        let overlap = span(promised.max(rule.overlap));
+        let (stage, since, wait) = match rule.revocation {
+            Revocation::Delete => (Stage::Delete, listed, None),
+            Revocation::DisableThenDelete { .. } if !key.disabled => {
+                (Stage::Disable, listed.max(key.updated), None)
+            }
+            Revocation::DisableThenDelete { disabled_for } => {
+                (Stage::Delete, listed, Some(key.updated + span(disabled_for)))
+            }
+        };
+        let deadline = since + overlap;
+        let due = wait.map_or(deadline, |wait| deadline.max(wait));
+        Self { key: key.fingerprint, since, deadline, disabled: key.disabled, stage, due, pinned: false }
+    }
+
+    /// It has been disabled at this moment.
+    pub fn was_disabled(&mut self, rule: &Rule, clocks: &Clocks) {
+        (self.stage, self.disabled) = (Stage::Delete, true);
+        self.due = self.deadline.max(clocks.latest() + disabled_for(rule));
+    }
+}
+
+fn disabled_for(rule: &Rule) -> TimeDelta {
+    match rule.revocation {
+        Revocation::Delete => TimeDelta::zero(),
+        Revocation::DisableThenDelete { disabled_for } => span(disabled_for),
+    }
+}
+
+/// When, by our clock, a key that is disabled now may be deleted.
+pub fn wake_after_disabling(rule: &Rule, clocks: &Clocks) -> DateTime<Utc> {
+    clocks.latest() + disabled_for(rule) + lag(clocks)
 }
 
 /// The keys of ours that the published secret lists. `elsewhere` are the keys that other secrets of ours
@@ -33,10 +90,9 @@ pub struct Waiting {
 pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprint>>) -> Vec<Waiting> {
     let Some(published) = sight.ours() else { return Vec::new() };
     let listed = |key: &OwnKey| {
-        let since = published.old_since(key.fingerprint)?;
-        let deadline = deadline(rule, published, since);
+        let waiting = sentence(rule, published, key)?;
         let pinned = elsewhere.is_none_or(|keys| keys.contains(&key.fingerprint));
-        (!published.publishes(&key.key)).then_some(Waiting { key: key.fingerprint, since, deadline, pinned })
+        (!published.publishes(&key.key)).then_some(Waiting { pinned, ..waiting })
     };
     let mut waiting = Vec::new();
     for key in sight.keys.iter().filter_map(listed) {
@@ -48,29 +104,33 @@ pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprin
 }
 
 /// The keys that a publication has listed. Whether another secret publishes one of them, the next pass finds out.
-pub fn listed(rule: &Rule, publication: &Publication) -> Vec<Waiting> {
-    let overlap = span(publication.overlap.max(rule.overlap));
-    let waiting = |(key, since)| Waiting { key, since, deadline: since + overlap, pinned: false };
-    publication.retiring.iter().map(waiting).collect()
+pub fn listed(rule: &Rule, observed: &Observed, publication: &Publication) -> Vec<Waiting> {
+    let keys = observed.sight().into_iter().flat_map(|sight| &sight.keys);
+    let waiting = |key: &OwnKey| {
+        let since = publication.retiring.since(key.fingerprint)?;
+        Some(Waiting::new(rule, publication.overlap, key, since))
+    };
+    keys.filter_map(waiting).collect()
 }
 
 /// The keys whose time has come, as far as the pass has seen: what to ask the licence for.
-pub fn ripe<'a>(step: &'a Step, clocks: &Clocks) -> impl Iterator<Item = &'a OwnKey> {
+pub fn ripe<'a>(step: &'a Step, clocks: &Clocks) -> impl Iterator<Item = (&'a OwnKey, Stage)> {
     let held = matches!(step.decision, Decision::Hold(Hold::Conflict(_) | Hold::Unseen(_) | Hold::Suspended));
     let alive = |sight: &&Sight| matches!(sight.published, PublishedKey::Alive { .. });
     let earliest = clocks.earliest();
-    let over = move |waiting: &Waiting| !waiting.pinned && waiting.deadline <= earliest;
-    let ripe = move |key: &&OwnKey| {
-        step.waiting.iter().any(|waiting| waiting.key == key.fingerprint && over(waiting))
+    let over = move |waiting: &&Waiting| !waiting.pinned && waiting.due <= earliest;
+    let ripe = move |key: &'a OwnKey| {
+        let waiting = step.waiting.iter().find(|waiting| waiting.key == key.fingerprint);
+        waiting.filter(over).map(|waiting| (key, waiting.stage))
     };
     let seen = step.observed.sight().filter(alive).filter(|_| !held);
-    seen.into_iter().flat_map(|sight| &sight.keys).filter(ripe)
+    seen.into_iter().flat_map(|sight| &sight.keys).filter_map(ripe)
 }
 
 /// The licence to revoke, by the secret as it was read directly before the request.
 ///
 /// The key is not the published one; the published one was seen alive by this pass; and the key is listed,
-/// and its overlap has passed by the earliest clock. In an emergency a person has waived the overlap, and
+/// and its overlap, and the time for which it shall be disabled, have passed by the earliest clock. In an emergency a person has waived the overlap, and
 /// with it the list: the other two stand.
 pub fn may_revoke(
     rule: &Rule,
@@ -80,13 +140,13 @@ pub fn may_revoke(
     seen_alive: bool,
     emergency: bool,
 ) -> bool {
-    let since = published.old_since(key.fingerprint);
-    let over = since.is_some_and(|since| deadline(rule, published, since) <= clocks.earliest());
+    let over = sentence(rule, published, key).is_some_and(|waiting| waiting.due <= clocks.earliest());
     seen_alive && published.api_key.is_some() && !published.publishes(&key.key) && (over || emergency)
 }
 
 /// The overlap that readers of this secret were promised counts, even if the configured one has become
 /// shorter since.
-fn deadline(rule: &Rule, published: &Published, since: DateTime<Utc>) -> DateTime<Utc> {
-    since + span(published.overlap.unwrap_or_default().max(rule.overlap))
+fn sentence(rule: &Rule, published: &Published, key: &OwnKey) -> Option<Waiting> {
+    let since = published.old_since(key.fingerprint)?;
+    Some(Waiting::new(rule, published.overlap.unwrap_or_default(), key, since))
 }

@@ -4,6 +4,7 @@ mod decision;
 mod emergency;
 mod fleet;
 mod retirement;
+mod stages;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::domain::clocks::Clocks;
 use crate::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::{PathTemplate, SecretPath};
-use crate::domain::policy::{OnVanished, Pattern, Policy, Rule, Selection};
+use crate::domain::policy::{OnVanished, Pattern, Policy, Revocation, Rule, Selection};
 use crate::domain::project::Project;
 use crate::domain::retiring::Retiring;
 use crate::domain::schedule::Schedule;
@@ -23,7 +24,7 @@ use crate::domain::secret::{Publication, Published, SecretState};
 
 use super::publication::{self, Fresh};
 use super::reason::{Conflict, Due, Hold};
-use super::retire::{self, Waiting};
+use super::retire::{self, Stage, Waiting};
 use super::target::targets;
 use super::vanished::{Brake, Vanished};
 use super::world::{Observed, OwnKey, PublishedKey, Sight, State, Stray, Strays, World};
@@ -60,7 +61,9 @@ fn own(name: &str, created: &str) -> OwnKey {
         fingerprint: fingerprint(name),
         rotation: rotation(),
         created: at(created),
+        updated: at(created),
         enabled: true,
+        disabled: false,
         publishable: true,
     }
 }
@@ -106,6 +109,7 @@ impl Scene {
             schedule: Schedule::parse("0 3 * * *", Tz::UTC, at("01 00:00:00")).unwrap(),
             splay: Duration::ZERO,
             overlap: 24 * HOUR,
+            revocation: Revocation::Delete,
         };
         Self {
             policy: policy(instance("default"), rule),
@@ -244,7 +248,7 @@ impl Scene {
     /// The names of the keys that may be revoked now.
     fn retirable(&self) -> Vec<String> {
         let step = self.step();
-        retire::ripe(&step, &self.clocks).map(|own| own.key.expose().to_owned()).collect()
+        retire::ripe(&step, &self.clocks).map(|(own, _)| own.key.expose().to_owned()).collect()
     }
 
     /// What a rotation to this key would write now.

@@ -121,8 +121,12 @@ pub struct OwnKey {
     pub rotation: RotationId,
     /// When, by the server's clock.
     pub created: DateTime<Utc>,
+    /// When it was last changed, by the server's clock: disabled, or enabled again.
+    pub updated: DateTime<Utc>,
     /// It authenticates.
     pub enabled: bool,
+    /// It was disabled, be it by us or by a person.
+    pub disabled: bool,
     /// It is enabled, has the scope `client` and no other, and does not expire.
     pub publishable: bool,
 }

@@ -43,7 +43,8 @@ async fn each_document_has_the_names_that_it_promises() {
     let plan = rig.json(&["plan"]).await;
     assert_names(&plan, &["projects", "vanished", "problems", "budget", "next_pass_at"]);
     assert_names(&plan["vanished"], &["mark", "delete", "held"]);
-    assert_names(&plan["budget"], &["listing", "mint", "retire", "total", "limit", "remaining", "reserve"]);
+    let of_budget = ["listing", "mint", "retire", "disable", "total", "limit", "remaining", "reserve"];
+    assert_names(&plan["budget"], &of_budget);
     let row = &plan["projects"][0];
     let of_plan = [
         "project_id",
@@ -56,6 +57,7 @@ async fn each_document_has_the_names_that_it_promises() {
         "key",
         "retire",
         "revoke",
+        "disable",
         "next_rotation_at",
     ];
     assert_names(row, &of_plan);
@@ -69,6 +71,7 @@ async fn each_document_has_the_names_that_it_promises() {
         "projects",
         "published",
         "retired",
+        "disabled",
         "failed",
         "vanished",
         "problems",
@@ -102,7 +105,7 @@ async fn each_document_has_the_names_that_it_promises() {
     assert_names(row, &STATUS);
     assert_eq!(row["version"], 2);
     assert_eq!((&row["decision"], &row["reason"]), (&json!("hold"), &json!("up_to_date")));
-    assert_names(&row["retiring"][0], &["key", "since", "revoked_after"]);
+    assert_names(&row["retiring"][0], &["key", "since", "revoked_after", "disabled", "deleted_after"]);
 
     let explain = rig.json(&["explain", "Project 1"]).await;
     assert_names(&explain, &["projects", "not_selected"]);

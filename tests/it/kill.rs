@@ -1,4 +1,4 @@
-//! The process ends at every point before and after every request, in seven situations, and the passes after it
+//! The process ends at every point before and after every request, in ten situations, and the passes after it
 //! put everything right.
 //!
 //! The points are not written down here: an undisturbed run records those that it reaches, so that a request that is
@@ -37,9 +37,12 @@ enum Situation {
     Enrolment,
     Emergency,
     Shared,
+    Disabling,
+    Deletion,
+    Undo,
 }
 
-const SITUATIONS: [Situation; 7] = [
+const SITUATIONS: [Situation; 10] = [
     Situation::FirstPublication,
     Situation::Rotation,
     Situation::Retirement,
@@ -47,6 +50,9 @@ const SITUATIONS: [Situation; 7] = [
     Situation::Enrolment,
     Situation::Emergency,
     Situation::Shared,
+    Situation::Disabling,
+    Situation::Deletion,
+    Situation::Undo,
 ];
 
 impl Situation {
@@ -59,12 +65,17 @@ impl Situation {
             Self::Enrolment => "enrolment",
             Self::Emergency => "emergency",
             Self::Shared => "rotation in a shared secret",
+            Self::Disabling => "disabling",
+            Self::Deletion => "deletion of a disabled key",
+            Self::Undo => "undo",
         }
     }
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::FirstPublication | Self::Adoption | Self::Retirement | Self::Enrolment => &["rotate"],
+            Self::Disabling | Self::Deletion => &["rotate"],
+            Self::Undo => &["undo", "--all"],
             Self::Rotation | Self::Shared => &["rotate", "--all"],
             Self::Emergency => &["rotate", "--all", "--revoke-previous-now"],
         }
@@ -84,14 +95,15 @@ impl Situation {
                 rig.share().await;
                 rig.rotate().await;
             }
-            Self::Retirement => {
-                rig.rotate().await;
-                assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
-                let project = rig.projects().remove(0);
-                let secret = rig.secret(&project).await;
-                let (_, since) = secret["retiring"].as_str().unwrap().split_once('@').unwrap();
-                let since: DateTime<Utc> = since.parse().unwrap();
-                until(since + OVERLAP).await;
+            Self::Retirement => a_key_is_due(&rig).await,
+            Self::Disabling | Self::Undo | Self::Deletion => {
+                rig.set("rotation", "revocation", "\"disable_then_delete\"");
+                rig.set("rotation", "disabled_for", "\"1s\"");
+                a_key_is_due(&rig).await;
+                if self != Self::Disabling {
+                    assert_eq!(rig.json(&["rotate"]).await["disabled"], 1);
+                    until(Utc::now() + TimeDelta::seconds(1)).await;
+                }
             }
             Self::Enrolment => {
                 rig.rotate().await;
@@ -104,6 +116,17 @@ impl Situation {
         }
         rig
     }
+}
+
+/// A key was replaced, and its overlap is over.
+async fn a_key_is_due(rig: &Rig) {
+    rig.rotate().await;
+    assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
+    let project = rig.projects().remove(0);
+    let secret = rig.secret(&project).await;
+    let (_, since) = secret["retiring"].as_str().unwrap().split_once('@').unwrap();
+    let since: DateTime<Utc> = since.parse().unwrap();
+    until(since + OVERLAP).await;
 }
 
 /// Runs the binary until it reaches the point. Whether it did.
@@ -166,6 +189,7 @@ async fn wherever_the_process_is_killed_the_next_passes_put_everything_right() {
     for effect in [
         "exceptionless.create_key",
         "exceptionless.delete_keys",
+        "exceptionless.update_key",
         "vault.publish",
         "vault.merge",
         "vault.mark",

@@ -27,6 +27,7 @@ mod faults;
 mod floors;
 mod health;
 mod hostile;
+mod inventory;
 #[cfg(feature = "system")]
 mod journal;
 #[cfg(feature = "kill-points")]
@@ -52,6 +53,7 @@ mod selection;
 mod service;
 #[cfg(feature = "system")]
 mod soak;
+mod stages;
 mod support;
 #[cfg(feature = "system")]
 mod system;

@@ -189,6 +189,7 @@ async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     assert_eq!(ledger.run(&rig, &["check"]).await, 0);
     assert_eq!(ledger.run(&rig, &["rotate"]).await, 0);
     assert_eq!(ledger.run(&rig, &["rotate", "--all", "--revoke-previous-now"]).await, 0);
+    two_stages(&mut rig, &mut ledger).await;
     rig.set("exceptionless", "auth", "\"basic\"");
     assert_eq!(ledger.run(&rig, &["rotate", "--all"]).await, 0);
 
@@ -230,6 +231,38 @@ async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     ledger.printed.push(("run".to_owned(), said));
     ledger.learn(&rig);
     ledger.assert_silent();
+}
+
+/// Keys are disabled, brought back, listed and ended by hand, also where the answers go wrong, which name the key.
+async fn two_stages(rig: &mut Rig, ledger: &mut Ledger) {
+    rig.set("rotation", "revocation", "\"disable_then_delete\"");
+    let project = rig.projects().remove(0);
+    rig.emulator.create_person_key(&project, &format!("once {OF_ANOTHER}"));
+    let unmanaged = ["retire-unmanaged", "--older-than", "0s", "--yes"];
+    let delete = [&unmanaged[..], &["--delete"]].concat();
+    for kind in
+        [Kind::Status(500), Kind::Status(400), Kind::Status(403), Kind::Html, Kind::CutJson, Kind::Drop]
+    {
+        rig.emulator.add_fault(Fault::new("PATCH", "tokens/{ids}", kind.clone()).times(60));
+        ledger.run(rig, &["rotate", "--all"]).await;
+        ledger.run(rig, &unmanaged).await;
+        ledger.run(rig, &["undo", "--all"]).await;
+        rig.emulator.clear_faults();
+    }
+    let deleted = || rig.emulator.requests().count("PATCH", "tokens/{ids}");
+    let before = deleted();
+    rig.rotate_until("a key is disabled", async || deleted() > before).await;
+    for arguments in [
+        &["status", "--keys"][..],
+        &["status", "--keys", "--output", "json"],
+        &["undo", "--all"],
+        &unmanaged,
+        &delete,
+    ] {
+        assert_eq!(ledger.run(rig, arguments).await, 0, "{arguments:?}");
+    }
+    ledger.learn(rig);
+    rig.set("rotation", "revocation", "\"delete\"");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,7 +110,11 @@ fn whole(fleet: &Fleet, view: &View, now: DateTime<Utc>) -> Markup {
     // Whoever comes because something is wrong sees that first.
     rows.sort_by_key(|(health, _)| *health as usize);
     let of = |health| rows.iter().filter(|(other, _)| *other == health).count();
-    let retiring: usize = fleet.standings.iter().map(|standing| standing.waiting.len()).sum();
+    let retiring: usize = fleet
+        .standings
+        .iter()
+        .map(|standing| standing.waiting.iter().filter(|waiting| !waiting.disabled).count())
+        .sum();
     html! {
         section aria-labelledby="fleet" {
             h2 #fleet { "Fleet" }

@@ -72,6 +72,10 @@ pub(super) struct ListedKeys {
     by_project: HashMap<ProjectId, Vec<ListedKey>>,
     failed: HashMap<ProjectId, String>,
     pub(super) count: u64,
+    /// All of them, if that was asked for.
+    pub(super) everyone: Vec<ListedKey>,
+    /// What an inventory lacks.
+    pub(super) unlisted: Vec<String>,
 }
 
 impl ListedKeys {
@@ -82,8 +86,11 @@ impl ListedKeys {
         }
     }
 
-    fn add(&mut self, Keys { kept, seen }: Keys) {
+    fn add(&mut self, Keys { kept, seen }: Keys, everyone: bool) {
         self.count += seen;
+        if everyone {
+            self.everyone.extend(kept.iter().cloned());
+        }
         for key in kept {
             if let Some(project) = &key.project_id {
                 self.by_project.entry(project.clone()).or_default().push(key);
@@ -96,36 +103,50 @@ pub(super) async fn list_keys(
     engine: &Engine,
     targets: &[Target],
     reads: &HashMap<ProjectId, Read>,
+    everyone: bool,
 ) -> Result<ListedKeys, ExceptionlessError> {
     let mut awake: HashMap<OrganizationId, Vec<ProjectId>> = HashMap::new();
     for target in targets {
-        if matches!(reads.get(&target.project.id), Some(Read::Secret(_))) {
+        if everyone || matches!(reads.get(&target.project.id), Some(Read::Secret(_))) {
             awake.entry(target.project.organization_id.clone()).or_default().push(target.project.id.clone());
         }
     }
     let listings: Vec<_> = futures_util::stream::iter(awake)
         .map(|(organization, projects)| async move {
-            let keep = |key: &ListedKey| matters(&engine.policy.instance, reads, key);
+            let keep = |key: &ListedKey| everyone || matters(&engine.policy.instance, reads, key);
             let listing = engine.exceptionless.organization_keys(&organization, keep).await;
-            (projects, listing)
+            ((organization, projects), listing)
         })
         .buffer_unordered(LISTINGS_AT_ONCE)
         .collect()
         .await;
     let mut listed = ListedKeys::default();
     let mut crowded = Vec::new();
-    for (projects, listing) in unless_all_failed(listings)? {
+    for ((organization, projects), listing) in unless_all_failed(listings)? {
         match listing {
-            Ok(KeyListing::Complete(keys)) => listed.add(keys),
-            Ok(KeyListing::TooMany { .. }) => crowded.extend(projects),
+            Ok(KeyListing::Complete(keys)) => listed.add(keys, everyone),
+            Ok(KeyListing::TooMany { count }) => {
+                if everyone {
+                    listed.unlisted.push(format!(
+                        "the keys of organization {organization} that belong to no project: with {count} keys it has more \
+                         than one listing can show"
+                    ));
+                }
+                crowded.extend(projects);
+            }
             Err(error) => {
                 let problem =
                     format!("the keys of its organization could not be listed: {}", event::chain(&error));
+                if everyone {
+                    listed
+                        .unlisted
+                        .push(format!("the keys of organization {organization}: {}", event::chain(&error)));
+                }
                 listed.failed.extend(projects.into_iter().map(|project| (project, problem.clone())));
             }
         }
     }
-    list_one_by_one(engine, crowded, reads, &mut listed).await;
+    list_one_by_one(engine, crowded, reads, everyone, &mut listed).await;
     Ok(listed)
 }
 
@@ -144,18 +165,19 @@ async fn list_one_by_one(
     engine: &Engine,
     projects: Vec<ProjectId>,
     reads: &HashMap<ProjectId, Read>,
+    everyone: bool,
     listed: &mut ListedKeys,
 ) {
     let mut listings = futures_util::stream::iter(projects)
         .map(|project| async move {
-            let keep = |key: &ListedKey| matters(&engine.policy.instance, reads, key);
+            let keep = |key: &ListedKey| everyone || matters(&engine.policy.instance, reads, key);
             let listing = engine.exceptionless.project_keys(&project, keep).await;
             (project, listing)
         })
         .buffer_unordered(LISTINGS_AT_ONCE);
     while let Some((project, listing)) = listings.next().await {
         match listing {
-            Ok(keys) => listed.add(keys),
+            Ok(keys) => listed.add(keys, everyone),
             Err(error) => {
                 let problem = format!("its keys could not be listed: {}", event::chain(&error));
                 listed.failed.insert(project, problem);

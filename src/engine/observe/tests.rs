@@ -25,6 +25,7 @@ fn listed() -> ListedKey {
         is_disabled: false,
         is_suspended: false,
         expires: None,
+        updated: at(0),
         created: at(-60),
     }
 }

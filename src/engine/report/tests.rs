@@ -7,7 +7,7 @@ use crate::domain::key::ApiKey;
 use crate::domain::project::Project;
 use crate::domain::retiring::Retiring;
 use crate::exceptionless::{ExceptionlessError, Operation};
-use crate::plan::reason::Conflict;
+use crate::plan::reason::{Conflict, Due};
 
 fn publication() -> Box<Publication> {
     Box::new(Publication {
@@ -110,10 +110,13 @@ fn a_credential_is_the_trouble_when_every_attempt_was_refused() {
 
 #[test]
 fn an_emergency_counts_every_project_without_a_fresh_key() {
+    let due = |outcome| ProjectReport { decision: Decision::Rotate(Due::Asked), ..one(outcome) };
     let report = of(vec![
-        one(Outcome::Published(publication(), 2)),
-        one(Outcome::Enrolled(publication(), 2)),
-        one(Outcome::Superseded),
+        due(Outcome::Published(publication(), 2)),
+        due(Outcome::NotBegun),
+        due(Outcome::Superseded),
+        // Its key is younger than what has leaked.
+        one(Outcome::Held),
     ]);
     assert_eq!((report.published(), report.not_published(), report.failed()), (1, 2, 0));
 }

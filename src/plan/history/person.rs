@@ -9,12 +9,13 @@ use super::universe::{Universe, Version};
 
 /// A person does one thing.
 pub(super) fn act(universe: &mut Universe) {
-    match universe.dice.below(12) {
+    match universe.dice.below(14) {
         0..=3 => roll_back(universe),
         4 | 5 => disable_the_published_key(universe),
         6 | 7 => delete_a_key(universe),
         8 => create_a_key(universe),
         9 | 10 => edit_notes(universe),
+        11 | 12 => enable_a_key(universe),
         _ => delete_the_secret(universe),
     }
 }
@@ -36,21 +37,32 @@ fn roll_back(universe: &mut Universe) {
     universe.write(version.fields, version.fingerprint);
 }
 
-/// Whether the version calls a key old that has been published again since it was written. That takes an
-/// earlier rollback, and now one in the other direction.
+/// Whether the version calls a key old that has been published again since it was written, or brought back. That takes an
+/// earlier rollback, and now one in the other direction; or one across an `undo`.
 fn is_stale(universe: &Universe, version: &Version) -> bool {
     let current = universe.published();
-    Retiring::parse(&version.fields["retiring"])
-        .iter()
-        .any(|(key, since)| Some(key) == current || universe.ceased(key).is_some_and(|ceased| ceased > since))
+    Retiring::parse(&version.fields["retiring"]).iter().any(|(key, since)| {
+        let again = universe.ceased(key).max(universe.woken(key));
+        Some(key) == current || again.is_some_and(|again| again > since)
+    })
 }
 
 fn disable_the_published_key(universe: &mut Universe) {
     let Some(published) = universe.published() else { return };
+    let updated = universe.exceptionless();
     for token in universe.tokens.iter_mut().filter(|token| token.fingerprint == published) {
         token.enabled = false;
+        token.updated = updated;
     }
     universe.killed.insert(published);
+}
+
+/// By hand, and only where a rotator has disabled it.
+fn enable_a_key(universe: &mut Universe) {
+    let asleep: Vec<Fingerprint> = universe.asleep().collect();
+    if let Some(key) = universe.dice.pick(&asleep) {
+        universe.enable(key, true);
+    }
 }
 
 fn delete_a_key(universe: &mut Universe) {

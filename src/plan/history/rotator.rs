@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::clocks::Clocks;
 use crate::domain::ids::RotationId;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Marker;
@@ -12,6 +13,7 @@ use crate::domain::secret::{Publication, SecretState};
 
 use super::super::publication::{self, Fresh};
 use super::super::reason::Due;
+use super::super::retire::Stage;
 use super::super::world::{Observed, OwnKey, PublishedKey, Sight, State, Strays, World};
 use super::super::{Asked, Decision, Step, plan, retire, span};
 use super::universe::{Request, Universe};
@@ -28,6 +30,10 @@ pub(super) struct Rotator {
     /// When the keys were listed.
     seen: DateTime<Utc>,
     seen_alive: Vec<ApiKey>,
+    /// It is no pass, but the command `undo`.
+    is_undo: bool,
+    /// What `undo` has written.
+    listed: Vec<(Fingerprint, DateTime<Utc>)>,
     next: Effect,
 }
 
@@ -43,7 +49,9 @@ enum Effect {
     ReadBack(ApiKey, Kind),
     Stamp,
     ReadAgain,
-    Revoke(Vec<Fingerprint>),
+    Revoke(Vec<(Fingerprint, Stage)>),
+    /// These, if the secret still has for them what was written a short while ago.
+    Enable(Vec<(Fingerprint, DateTime<Utc>)>),
     Done,
 }
 
@@ -65,6 +73,7 @@ enum Kind {
     Rotation,
     Adoption,
     Enrolment,
+    Undo,
 }
 
 impl Rotator {
@@ -77,8 +86,15 @@ impl Rotator {
             step: None,
             seen: universe.now,
             seen_alive: Vec::new(),
+            is_undo: false,
+            listed: Vec::new(),
             next: Effect::ReadSecret,
         }
+    }
+
+    /// The command, on the first rotator's machine.
+    pub(super) fn undo(universe: &Universe, setup: &Arc<Setup>) -> Self {
+        Self { is_undo: true, ..Self::start(universe, 0, setup, Asked::Due) }
     }
 
     /// Whether the request to revoke is the next one: it follows its re-read at once.
@@ -123,14 +139,30 @@ impl Rotator {
             }
             Effect::ReadAgain => self.licence(universe),
             Effect::Revoke(keys) => {
-                keys.into_iter().for_each(|key| universe.revoke(key, self.seen));
+                for (key, stage) in keys {
+                    match stage {
+                        Stage::Disable => universe.disable(key, self.seen),
+                        Stage::Delete => universe.revoke(key, self.seen),
+                    }
+                }
+                Effect::Done
+            }
+            Effect::Enable(keys) => {
+                let SecretState::Ours(now) = universe.secret() else { return };
+                let clocks = universe.clocks(self.machine);
+                let limit = span(self.setup.target.rule.latest_return());
+                for (key, since) in keys {
+                    if now.retiring.since(key) >= Some(since) && clocks.latest() - since <= limit {
+                        universe.enable(key, false);
+                    }
+                }
                 Effect::Done
             }
             Effect::Done => Effect::Done,
         }
     }
 
-    fn list_keys(&mut self, universe: &Universe, secret: SecretState) -> Effect {
+    fn list_keys(&mut self, universe: &mut Universe, secret: SecretState) -> Effect {
         let keys = universe.own_keys();
         self.seen = universe.now;
         let key = match &secret {
@@ -151,7 +183,7 @@ impl Rotator {
     }
 
     /// The planner's turn.
-    fn decide(&mut self, universe: &Universe, sight: Sight) -> Effect {
+    fn decide(&mut self, universe: &mut Universe, sight: Sight) -> Effect {
         if let (PublishedKey::Alive { .. }, Some(published)) = (sight.published, sight.ours()) {
             self.seen_alive.extend(published.api_key.clone());
         }
@@ -159,6 +191,9 @@ impl Rotator {
         let observed = Observed { target: self.setup.target.clone(), state: State::Seen(sight) };
         let world = World { clocks, projects: vec![observed], strays: Some(Strays::default()) };
         let step = plan(&self.setup.policy, world, self.asked).steps.remove(0);
+        if self.is_undo {
+            return self.bring_back(universe, step, &clocks);
+        }
         let next = match &step.decision {
             Decision::Rotate(_) => None,
             Decision::Adopt(_, own) => Some(Effect::Verify(Candidate {
@@ -167,12 +202,11 @@ impl Rotator {
                 kind: Kind::Adoption,
             })),
             Decision::Enrol if universe.flaw != Some(Flaw::NoEnrolment) => {
-                publication::enrolled(&self.setup.policy, &step.observed, step.next_rotation_at, &clocks).map(
-                    |publication| {
+                publication::enrolled(&self.setup.policy, &step.observed, &[], step.next_rotation_at, &clocks)
+                    .map(|publication| {
                         let dated = universe.now;
                         Effect::Publish(Box::new(Attempt { publication, dated, kind: Kind::Enrolment }))
-                    },
-                )
+                    })
             }
             Decision::Enrol | Decision::Hold(_) => {
                 self.step = Some(step);
@@ -181,6 +215,30 @@ impl Rotator {
         };
         self.step = Some(step);
         next.unwrap_or_else(|| Effect::Mint(RotationId::fresh(clocks.ours)))
+    }
+
+    /// All disabled keys come back: they are listed anew, and then enabled.
+    fn bring_back(&mut self, universe: &mut Universe, step: Step, clocks: &Clocks) -> Effect {
+        let Some(sight) = step.observed.sight().filter(|_| !step.is_blocked()) else { return Effect::Done };
+        let published = |own: &&OwnKey| sight.ours().is_some_and(|ours| ours.publishes(&own.key));
+        let asleep = sight.keys.iter().filter(|own| own.disabled && !published(own));
+        let chosen: Vec<Fingerprint> = asleep.map(|own| own.fingerprint).collect();
+        if chosen.is_empty() {
+            return Effect::Done;
+        }
+        if universe.flaw == Some(Flaw::UndoUnlisted) {
+            chosen.into_iter().for_each(|key| universe.enable(key, false));
+            return Effect::Done;
+        }
+        let policy = &self.setup.policy;
+        let publication =
+            publication::enrolled(policy, &step.observed, &chosen, step.next_rotation_at, clocks);
+        self.step = Some(step);
+        publication.map_or(Effect::Done, |publication| {
+            self.listed = publication.retiring.iter().filter(|(key, _)| chosen.contains(key)).collect();
+            let dated = universe.now;
+            Effect::Publish(Box::new(Attempt { publication, dated, kind: Kind::Undo }))
+        })
     }
 
     fn mint(&self, universe: &mut Universe, rotation: RotationId) -> Effect {
@@ -264,6 +322,7 @@ impl Rotator {
             Kind::Rotation => universe.tally.rotations += 1,
             Kind::Adoption => universe.tally.adoptions += 1,
             Kind::Enrolment => universe.tally.enrolments += 1,
+            Kind::Undo => return Effect::Enable(self.listed.clone()),
         }
         if universe.stamped { self.retire(universe) } else { Effect::Stamp }
     }
@@ -271,6 +330,7 @@ impl Rotator {
     /// Whatever became of the publication: the mark, and then the retirements.
     fn afterwards(&self, universe: &Universe) -> Effect {
         match &self.step {
+            _ if self.is_undo => Effect::Done,
             Some(step) if step.stamp => Effect::Stamp,
             _ => self.retire(universe),
         }
@@ -280,15 +340,18 @@ impl Rotator {
         let ripe = self.ripe(universe);
         match universe.flaw {
             _ if ripe.is_empty() => Effect::Done,
-            Some(Flaw::NoReadAgain) => Effect::Revoke(ripe.iter().map(|own| own.fingerprint).collect()),
+            Some(Flaw::NoReadAgain) => {
+                Effect::Revoke(ripe.iter().map(|(own, stage)| (own.fingerprint, *stage)).collect())
+            }
             _ => Effect::ReadAgain,
         }
     }
 
-    fn ripe(&self, universe: &Universe) -> Vec<OwnKey> {
+    fn ripe(&self, universe: &Universe) -> Vec<(OwnKey, Stage)> {
         let clocks = universe.clocks(self.machine);
         let steps = self.step.iter();
-        steps.flat_map(|step| retire::ripe(step, &clocks)).cloned().collect()
+        let ripe = steps.flat_map(|step| retire::ripe(step, &clocks));
+        ripe.map(|(own, stage)| (own.clone(), stage)).collect()
     }
 
     /// Asks for the licence with the secret as it is now.
@@ -300,8 +363,10 @@ impl Rotator {
         let licensed = self
             .ripe(universe)
             .into_iter()
-            .filter(|own| retire::may_revoke(rule, &published, own, &clocks, seen_alive, false))
-            .map(|own| own.fingerprint);
+            .filter(|(own, _)| retire::may_revoke(rule, &published, own, &clocks, seen_alive, false))
+            // A key that was disabled is asked itself.
+            .filter(|(own, _)| !(own.disabled && universe.works(&own.key)))
+            .map(|(own, stage)| (own.fingerprint, stage));
         Effect::Revoke(licensed.collect())
     }
 

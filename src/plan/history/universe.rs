@@ -9,11 +9,15 @@ use crate::domain::clocks::Clocks;
 use crate::domain::ids::{Instance, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::{Marker, Owner};
+use crate::domain::policy::Revocation;
 use crate::domain::secret::{Publication, Published, SecretState};
 
 use super::super::world::OwnKey;
 use super::dice::Dice;
 use super::{Flaw, Tally};
+
+/// By how much the clocks can go on more than the time, while they are set anew.
+const LEEWAY: TimeDelta = TimeDelta::seconds(125);
 
 /// Late in May 2026.
 pub(super) const BEGINNING: DateTime<Utc> = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
@@ -30,6 +34,7 @@ pub(super) struct Token {
     pub(super) marker: Option<Marker>,
     pub(super) enabled: bool,
     pub(super) created: DateTime<Utc>,
+    pub(super) updated: DateTime<Utc>,
     /// When a person took it over by editing its notes.
     pub(super) taken: Option<DateTime<Utc>>,
 }
@@ -55,6 +60,8 @@ pub(super) enum Request {
 pub(super) struct Universe {
     /// The true time, which nobody in the world knows.
     pub(super) now: DateTime<Utc>,
+    /// What the operator wants.
+    pub(super) revocation: Revocation,
     pub(super) dice: Dice,
     pub(super) flaw: Option<Flaw>,
     pub(super) tally: Tally,
@@ -74,6 +81,10 @@ pub(super) struct Universe {
     minted: usize,
     /// When a key stopped being the published one.
     ceased: BTreeMap<Fingerprint, DateTime<Utc>>,
+    /// When a rotator disabled a key.
+    asleep: BTreeMap<Fingerprint, DateTime<Utc>>,
+    /// When a key was brought back, and whether that was by hand.
+    woken: BTreeMap<Fingerprint, (DateTime<Utc>, bool)>,
     /// The longest overlap that readers of a key were promised.
     promised: BTreeMap<Fingerprint, TimeDelta>,
     /// Keys that a person disabled or deleted, or rolled back to after their end.
@@ -88,8 +99,14 @@ impl Universe {
         // Where all clocks agree, nothing but the overlap itself keeps a key alive.
         let skew = if dice.chance(0.5) { 60.0 } else { 0.0 };
         let clocks = std::array::from_fn(|_| dice.seconds(-skew, skew));
+        let disabled_for = Duration::from_secs(600);
+        let revocation = match dice.chance(0.5) {
+            true => Revocation::DisableThenDelete { disabled_for },
+            false => Revocation::Delete,
+        };
         Self {
             now: BEGINNING,
+            revocation,
             steady: dice.below(2),
             dice,
             flaw,
@@ -104,6 +121,8 @@ impl Universe {
             under_way: Vec::new(),
             minted: 0,
             ceased: BTreeMap::new(),
+            asleep: BTreeMap::new(),
+            woken: BTreeMap::new(),
             promised: BTreeMap::new(),
             killed: BTreeSet::new(),
             breach: None,
@@ -174,6 +193,7 @@ impl Universe {
             notes,
             enabled: true,
             created: self.now + self.clocks[0],
+            updated: self.now + self.clocks[0],
             taken: None,
         });
         key
@@ -194,6 +214,11 @@ impl Universe {
 
     /// The keys that the notes call ours.
     pub(super) fn own_keys(&self) -> Vec<OwnKey> {
+        let unseen = |enabled: bool| match self.flaw {
+            Some(Flaw::NoSecondWait) => !enabled,
+            Some(Flaw::NoSecondChance) => enabled,
+            _ => false,
+        };
         let own = |token: &Token| {
             let marker = token.marker.as_ref().filter(|marker| marker.instance == self.instance)?;
             Some(OwnKey {
@@ -201,7 +226,9 @@ impl Universe {
                 fingerprint: token.fingerprint,
                 rotation: marker.rotation,
                 created: token.created,
+                updated: if unseen(token.enabled) { token.created } else { token.updated },
                 enabled: token.enabled,
+                disabled: !token.enabled,
                 publishable: token.enabled,
             })
         };
@@ -282,22 +309,105 @@ impl Universe {
         let Some(index) = self.tokens.iter().position(|token| token.fingerprint == key) else { return };
         let token = self.tokens.remove(index);
         self.tally.revocations += 1;
-        if !self.is_ours(&token) && token.taken.is_none_or(|taken| taken < seen) {
-            self.breaks(format!("{} was revoked, its notes being {:?}", token.key.expose(), token.notes));
+        if let (Revocation::DisableThenDelete { disabled_for }, Some(since)) =
+            (self.revocation, self.asleep.get(&key).filter(|_| !token.enabled))
+        {
+            let slept = self.now - *since;
+            // Nobody promises it to the second, and clocks are set anew meanwhile.
+            if slept + LEEWAY < TimeDelta::from_std(disabled_for).unwrap() {
+                self.breaks(format!(
+                    "{} was deleted {} s after it was disabled",
+                    token.key.expose(),
+                    slept.num_seconds()
+                ));
+            }
+        }
+        self.judge_end(&token, seen, "revoked");
+    }
+
+    /// A rotator disables a key that it listed at `seen`, as the first of two stages.
+    pub(super) fn disable(&mut self, key: Fingerprint, seen: DateTime<Utc>) {
+        let Some(index) = self.tokens.iter().position(|token| token.fingerprint == key) else { return };
+        self.tally.disabled += 1;
+        let updated = self.now + self.clocks[0];
+        let token = &mut self.tokens[index];
+        let before = token.clone();
+        (token.enabled, token.updated) = (false, updated);
+        self.asleep.insert(key, self.now);
+        if before.enabled {
+            self.judge_end(&before, seen, "disabled");
+        }
+    }
+
+    /// Somebody enables a key again. It has another overlap before it.
+    pub(super) fn enable(&mut self, key: Fingerprint, by_hand: bool) {
+        let (now, updated) = (self.now, self.now + self.clocks[0]);
+        let Some(token) = self.tokens.iter_mut().find(|token| token.fingerprint == key && !token.enabled)
+        else {
+            return;
+        };
+        (token.enabled, token.updated) = (true, updated);
+        self.tally.brought_back += 1;
+        self.asleep.remove(&key);
+        self.killed.remove(&key);
+        self.woken.insert(key, (now, by_hand));
+    }
+
+    /// The keys that a rotator has disabled.
+    pub(super) fn asleep(&self) -> impl Iterator<Item = Fingerprint> {
+        self.asleep.keys().copied()
+    }
+
+    /// When a key was brought back.
+    pub(super) fn woken(&self, key: Fingerprint) -> Option<DateTime<Utc>> {
+        self.woken.get(&key).map(|(at, _)| *at)
+    }
+
+    /// The clock of Exceptionless.
+    pub(super) fn exceptionless(&self) -> DateTime<Utc> {
+        self.now + self.clocks[0]
+    }
+
+    /// Whether the secret lists a key for retirement.
+    pub(super) fn lists(&self, key: Fingerprint) -> bool {
+        let SecretState::Ours(published) = self.secret() else { return false };
+        published.retiring.contains(key)
+    }
+
+    fn judge_end(&mut self, token: &Token, seen: DateTime<Utc>, end: &str) {
+        let key = token.fingerprint;
+        if !self.is_ours(token) && token.taken.is_none_or(|taken| taken < seen) {
+            self.breaks(format!("{} was {end}, its notes being {:?}", token.key.expose(), token.notes));
         }
         if self.published() == Some(key) {
-            self.breaks(format!("{} was revoked while it was published", token.key.expose()));
+            self.breaks(format!("{} was {end} while it was published", token.key.expose()));
         }
         if let Some(ceased) = self.ceased.get(&key) {
             let kept = self.now - *ceased;
             if kept < self.promised[&key] {
                 let promised = self.promised[&key].num_seconds();
                 self.breaks(format!(
-                    "{} was revoked {} s after it was replaced, not {promised} s",
+                    "{} was {end} {} s after it was replaced, not {promised} s",
                     token.key.expose(),
                     kept.as_seconds_f64()
                 ));
             }
+        }
+        self.judge_second_chance(token, seen, end);
+    }
+
+    fn judge_second_chance(&mut self, token: &Token, seen: DateTime<Utc>, end: &str) {
+        let Some(&(woken, by_hand)) = self.woken.get(&token.fingerprint) else { return };
+        let overlap = self.promised.values().min().copied().unwrap_or_default();
+        let kept = self.now - woken;
+        let owed = match self.revocation {
+            Revocation::DisableThenDelete { .. } => overlap,
+            // It counts from the list, which is written a little before.
+            Revocation::Delete => overlap * 3 / 4 - TimeDelta::seconds(1),
+        };
+        if kept < owed && !(by_hand && woken >= seen) {
+            let (key, kept) = (token.key.expose(), kept.num_seconds());
+            self.breaks(format!("{key} was {end} {kept} s after it was brought back"));
         }
     }
 

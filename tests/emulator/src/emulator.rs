@@ -206,7 +206,7 @@ impl Emulator {
         self.state(|state| state.delete_key(key))
     }
 
-    /// Every key that was deleted through the API, in order.
+    /// Every key that was deleted or disabled through the API, in order.
     pub fn revocations(&self) -> Vec<Revocation> {
         self.state(|state| state.revocations().to_vec())
     }

@@ -278,7 +278,15 @@ impl State {
         }
     }
 
-    /// Every key that was deleted through the API, in order; those that a person, a job or the end of a project
+    /// Notes that the API was asked to disable a key that worked.
+    pub(crate) fn note_disabling(&mut self, id: &str) {
+        let working = self.tokens.get(id).filter(|token| !token.disabled);
+        if let Some(key) = working.map(|token| Token::clone(token)) {
+            self.revocations.push(Revocation { key, at: wall_clock() });
+        }
+    }
+
+    /// Every key that was deleted or disabled through the API, in order; those that a person, a job or the end of a project
     /// took are not among them.
     pub fn revocations(&self) -> &[Revocation] {
         &self.revocations

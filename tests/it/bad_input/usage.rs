@@ -54,6 +54,15 @@ async fn a_time_that_is_none_or_lies_ahead_is_a_mistake_in_usage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn undo_and_the_end_of_unmanaged_keys_want_to_know_which() {
+    misused(&["undo"], &["--key", "--project", "--all"]).await;
+    misused(&["undo", "--key", "no-fingerprint"], &["12 hex digits", "status --keys"]).await;
+    misused(&["retire-unmanaged", "--yes"], &["--older-than"]).await;
+    misused(&["retire-unmanaged", "--older-than", "90d"], &["--yes", "status --unmanaged"]).await;
+    misused(&["status", "--keys", "--older-than", "long"], &["--older-than"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_nothing_matches_is_a_mistake_in_usage() {
     for command in [["rotate", "--project", "no-such"].as_slice(), &["explain", "no-such"]] {
         let rig = Rig::new().await;
@@ -87,7 +96,19 @@ async fn every_command_that_needs_a_server_ends_alike_without_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_helps() {
     let rig = Rig::new().await;
-    let commands = ["run", "rotate", "plan", "status", "explain", "check", "config", "completions", "man"];
+    let commands = [
+        "run",
+        "rotate",
+        "plan",
+        "status",
+        "undo",
+        "retire-unmanaged",
+        "explain",
+        "check",
+        "config",
+        "completions",
+        "man",
+    ];
     for command in commands.map(|command| vec![command, "--help"]).into_iter().chain([vec!["--help"]]) {
         let Ended { code, stdout, stderr } = rig.run(&command).await;
         assert_eq!((code, stderr.as_str()), (0, ""), "{command:?}");

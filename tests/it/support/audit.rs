@@ -23,7 +23,7 @@ pub struct Audit {
     pub rotations: usize,
     /// The longest that a project went from one rotation to the next.
     pub longest_wait: TimeDelta,
-    /// Keys that were deleted through the API.
+    /// Keys that were deleted through the API, or disabled.
     pub revocations: usize,
     /// Revocations that were under way when a person took the key over or published it again. No rotator can know
     /// what a person does in the meantime, so they are counted and no breach.

@@ -57,6 +57,9 @@ fn changed(call: &Call<'_>) -> Result<Token, Answer> {
 fn write(state: &mut State, mut token: Token) -> Answer {
     token.updated = state.now();
     state.counters.sums.tokens_updated += 1;
+    if token.disabled {
+        state.note_disabling(&token.id);
+    }
     let token = state.tokens.put(token);
     Answer::json(StatusCode::OK, TokenView(token))
 }

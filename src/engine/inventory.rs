@@ -1,0 +1,172 @@
+//! Every key of the projects, whosever it is: what a person wants to know who asks which keys there are.
+//!
+//! Notes are free text, in which people write whatever they like, at times another key. They are looked at for the marks of
+//! rotators, and never kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::ids::{Instance, OrganizationId, ProjectId};
+use crate::domain::key::ApiKey;
+use crate::domain::marker::{Marker, is_marked};
+use crate::domain::project::Project;
+use crate::exceptionless::ListedKey;
+use crate::plan::world::Observed;
+
+/// Who looks after a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeper {
+    /// This rotator.
+    Ours,
+    /// Another instance, if its name can be read.
+    OtherInstance(Option<Instance>),
+    /// A person. One who has edited the notes of a rotator's key has taken it over.
+    Person,
+}
+
+/// How a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is the published key of its project.
+    Published,
+    /// It does not work, and can be enabled.
+    Disabled,
+    /// Its organization is suspended.
+    Suspended,
+    /// Its time is over by itself.
+    Expired,
+    /// Ours, and on its way out.
+    Retiring,
+    /// Ours, and neither published nor listed: of an attempt that is under way or was interrupted.
+    Unlisted,
+    /// Somebody else's business.
+    Unmanaged,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: ApiKey,
+    /// Its project; a key of a whole organization has none.
+    pub project: Option<Arc<Project>>,
+    /// Its organization.
+    pub organization: OrganizationId,
+    /// The name of that.
+    pub organization_name: Arc<str>,
+    /// Who looks after it.
+    pub keeper: Keeper,
+    /// Its notes begin as those of a rotator, whatever follows.
+    pub marked: bool,
+    /// How it stands.
+    pub condition: Condition,
+    /// It was disabled.
+    pub disabled: bool,
+    /// When it was minted, by the server's clock.
+    pub created: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires: Option<DateTime<Utc>>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+impl Keeper {
+    /// The stable word.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OtherInstance(_) => "other_instance",
+            Self::Person => "person",
+        }
+    }
+
+    fn of(instance: &Instance, notes: Option<&str>) -> Self {
+        match notes.map(|notes| (Marker::parse(notes), notes)) {
+            Some((Some(marker), _)) if marker.instance == *instance => Self::Ours,
+            Some((Some(marker), _)) => Self::OtherInstance(Some(marker.instance)),
+            Some((None, notes)) if is_marked(notes) && !notes.starts_with("exceptionless-rotator/1 ") => {
+                Self::OtherInstance(None)
+            }
+            _ => Self::Person,
+        }
+    }
+}
+
+impl Condition {
+    /// The stable word.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Disabled => "disabled",
+            Self::Suspended => "suspended",
+            Self::Expired => "expired",
+            Self::Retiring => "retiring",
+            Self::Unlisted => "unlisted",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+}
+
+/// The keys that were listed, in the order in which they were: those of the projects that were looked at, and those of
+/// their organizations.
+pub(super) fn take(
+    instance: &Instance,
+    projects: &[Observed],
+    listed: Vec<ListedKey>,
+    now: DateTime<Utc>,
+) -> Vec<Entry> {
+    let by_id: HashMap<&ProjectId, &Observed> =
+        projects.iter().map(|observed| (&observed.target.project.id, observed)).collect();
+    let names: HashMap<&OrganizationId, &Arc<str>> = projects
+        .iter()
+        .map(|observed| &observed.target.project)
+        .map(|project| (&project.organization_id, &project.organization_name))
+        .collect();
+    let entry = |listed: ListedKey| {
+        let observed = listed.project_id.as_ref().map(|id| by_id.get(id).copied());
+        // A key of a project that nobody asked about.
+        if matches!(observed, Some(None)) {
+            return None;
+        }
+        let observed = observed.flatten();
+        let keeper = Keeper::of(instance, listed.notes.as_deref());
+        Some(Entry {
+            project: observed.map(|observed| Arc::clone(&observed.target.project)),
+            organization_name: Arc::clone(names.get(&listed.organization_id)?),
+            condition: condition(&listed, &keeper, observed, now),
+            marked: listed.notes.as_deref().is_some_and(is_marked),
+            keeper,
+            organization: listed.organization_id,
+            disabled: listed.is_disabled,
+            created: listed.created,
+            expires: listed.expires,
+            scopes: listed.scopes,
+            key: listed.key,
+        })
+    };
+    listed.into_iter().filter_map(entry).collect()
+}
+
+fn condition(
+    listed: &ListedKey,
+    keeper: &Keeper,
+    observed: Option<&Observed>,
+    now: DateTime<Utc>,
+) -> Condition {
+    let ours = observed.and_then(Observed::ours);
+    match keeper {
+        _ if ours.is_some_and(|published| published.publishes(&listed.key)) => Condition::Published,
+        _ if listed.is_disabled => Condition::Disabled,
+        _ if listed.is_suspended => Condition::Suspended,
+        _ if listed.expires.is_some_and(|expires| expires <= now) => Condition::Expired,
+        Keeper::Ours
+            if ours.is_some_and(|published| published.retiring.contains(listed.key.fingerprint())) =>
+        {
+            Condition::Retiring
+        }
+        Keeper::Ours => Condition::Unlisted,
+        Keeper::OtherInstance(_) | Keeper::Person => Condition::Unmanaged,
+    }
+}

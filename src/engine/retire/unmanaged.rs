@@ -1,0 +1,257 @@
+//! Ends keys that nobody manages, because a person asks for it: for teams who move over from keys made by hand.
+//!
+//! This is the one place where a key is touched that the rotator did not create, and so it is narrow. It ends only keys
+//! that the rotator replaces: of a project whose published key is ours and works, with the scope `client` and no other, made
+//! by a person, and older than the person says. Never a key of another instance, or one whose notes begin as those of a
+//! rotator; never a key of a whole organization; never the published key, nor one that another secret publishes; never the
+//! rotator's own credential. It disables them, which `undo --key` takes back. To delete them they must be disabled first.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::path::SecretPath;
+use crate::domain::project::Project;
+use crate::domain::secret::SecretState;
+use crate::engine::deed::Deeds;
+use crate::engine::inventory::{Entry, Keeper};
+use crate::engine::{PassError, Survey};
+use crate::exceptionless::{ExceptionlessClient, KeyCheck, Updated};
+use crate::plan::Step;
+use crate::plan::world::PublishedKey;
+use crate::vault::Secret;
+
+use super::{Engine, ROUNDS, Request, event};
+
+/// Which of them.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Older than this.
+    pub older_than: Duration,
+    /// Only these, if any are named.
+    pub keys: Vec<Fingerprint>,
+    /// Delete those that are disabled, instead of disabling those that are not.
+    pub delete: bool,
+}
+
+/// A key that the wish is about.
+#[derive(Debug)]
+pub struct Unmanaged {
+    /// The key.
+    pub key: ApiKey,
+    /// Its project.
+    pub project: Arc<Project>,
+    /// When it was minted.
+    pub created: DateTime<Utc>,
+    path: SecretPath,
+    /// The published key, which this pass has seen alive.
+    published: ApiKey,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What may be ended.
+    pub keys: Vec<Unmanaged>,
+    /// What was asked for by name and may not, with the reason.
+    pub refused: Vec<(Fingerprint, String)>,
+    /// What could not be seen.
+    pub blind: Vec<String>,
+}
+
+/// Looks for them; changes nothing.
+pub(in crate::engine) async fn find(
+    engine: &Engine,
+    request: &Request,
+    wish: &Wish,
+) -> Result<Found, PassError> {
+    let survey = engine.survey(request).await?;
+    let now = engine.clocks().earliest();
+    let published = published_anywhere(&survey);
+    let mut found = Found { blind: survey.blind, ..Found::default() };
+    for entry in survey.inventory {
+        let key = entry.key.fingerprint();
+        let named = wish.keys.contains(&key);
+        if !(named || wish.keys.is_empty()) {
+            continue;
+        }
+        let step = entry.project.as_ref().and_then(|project| {
+            survey.plan.steps.iter().find(|step| step.observed.target.project.id == project.id)
+        });
+        let judged = match &published {
+            Some(published) => judge(engine, &entry, step, published, wish, now),
+            None => Err("whether another secret publishes it could not be learned"),
+        };
+        match judged {
+            Ok((path, published)) => {
+                let Some(project) = entry.project else { continue };
+                found.keys.push(Unmanaged {
+                    key: entry.key,
+                    project,
+                    created: entry.created,
+                    path,
+                    published,
+                });
+            }
+            Err(why) if named => found.refused.push((key, why.to_owned())),
+            Err(_) => {}
+        }
+    }
+    let known: HashSet<Fingerprint> = found
+        .keys
+        .iter()
+        .map(|one| one.key.fingerprint())
+        .chain(found.refused.iter().map(|(key, _)| *key))
+        .collect();
+    let missing = wish.keys.iter().filter(|key| !known.contains(key));
+    let unknown = missing.map(|key| (*key, "no such key is in the projects that were looked at".to_owned()));
+    found.refused.extend(unknown);
+    Ok(found)
+}
+
+/// The keys that any secret of ours publishes, if they are all known.
+fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
+    let homes = survey.plan.steps.iter().filter_map(|step| step.observed.ours()?.api_key.as_ref());
+    let elsewhere = survey.elsewhere.as_ref()?.iter().copied();
+    Some(homes.map(ApiKey::fingerprint).chain(elsewhere).collect())
+}
+
+/// Whether a key is one of them; where its project's secret lies, and which key that publishes.
+fn judge(
+    engine: &Engine,
+    entry: &Entry,
+    step: Option<&Step>,
+    published: &HashSet<Fingerprint>,
+    wish: &Wish,
+    now: DateTime<Utc>,
+) -> Result<(SecretPath, ApiKey), &'static str> {
+    let step = step.ok_or("it belongs to a whole organization, not to a project")?;
+    match entry.keeper {
+        Keeper::Person if !entry.marked => {}
+        Keeper::Person => return Err("its notes begin as those of a rotator"),
+        Keeper::Ours => return Err("it is the rotator's own: its time comes by itself"),
+        Keeper::OtherInstance(_) => return Err("it belongs to another instance of a rotator"),
+    }
+    if published.contains(&entry.key.fingerprint()) {
+        return Err("a secret publishes it");
+    }
+    if !(entry.scopes.is_empty() || entry.scopes == ["client"]) {
+        return Err("it has another scope than client, so that the published key does not replace it");
+    }
+    if engine.exceptionless.is_own_credential(&entry.key) {
+        return Err("it is the rotator's own credential");
+    }
+    if !ExceptionlessClient::is_deletable(&entry.key) {
+        return Err("Exceptionless takes no requests about keys of this form");
+    }
+    let age = TimeDelta::from_std(wish.older_than).unwrap_or(TimeDelta::MAX);
+    if now - entry.created < age {
+        return Err("it is younger than --older-than says");
+    }
+    match (wish.delete, entry.disabled) {
+        (true, false) => return Err("it is not disabled: --delete only takes keys that are"),
+        (false, true) => return Err("it is disabled already"),
+        _ => {}
+    }
+    let place = step.observed.target.place.as_ref().ok().filter(|_| !step.is_blocked());
+    let alive = step.observed.sight().filter(|sight| matches!(sight.published, PublishedKey::Alive { .. }));
+    let key = alive.and_then(|sight| {
+        let key = sight.ours()?.api_key.clone()?;
+        sight.keys.iter().any(|own| own.key == key).then_some(key)
+    });
+    let (Some(path), Some(key)) = (place, key) else {
+        return Err("its project has no published key of the rotator's that works");
+    };
+    Ok((path.clone(), key))
+}
+
+/// Ends what was found.
+pub(in crate::engine) async fn end(
+    engine: &Engine,
+    request: &Request,
+    found: Found,
+    wish: &Wish,
+    stop: &CancellationToken,
+) -> Deeds {
+    let mut deeds = Deeds { blind: found.blind, ..Deeds::default() };
+    for one in &found.keys {
+        let outcome = if stop.is_cancelled() {
+            Err("told to stop before; repeat the command".to_owned())
+        } else {
+            end_one(engine, one, wish.delete).await
+        };
+        let key = one.key.fingerprint();
+        if let Ok(done) = outcome {
+            event::unmanaged_ended(
+                &engine.policy.instance,
+                &one.project,
+                key,
+                one.created,
+                request.command,
+                done,
+            );
+        }
+        deeds.add(&one.project, key, outcome);
+    }
+    for (key, why) in found.refused {
+        deeds.refuse(key, why);
+    }
+    deeds.requests = engine.exceptionless.throttled_requests();
+    deeds
+}
+
+/// A round that fails is repeated with a new licence.
+async fn end_one(engine: &Engine, one: &Unmanaged, delete: bool) -> Result<&'static str, String> {
+    let exceptionless = &engine.exceptionless;
+    let mut failure = String::new();
+    for _ in 0..ROUNDS {
+        let turn = exceptionless.turn().await;
+        // Disabled when it was listed; who has enabled it since needs it.
+        if delete
+            && exceptionless.key_works(&one.key).await.map_err(|error| event::chain(&error))?
+                == KeyCheck::Works
+        {
+            return Err("somebody has enabled it meanwhile; it was left alone".to_owned());
+        }
+        match engine.vault.read(&one.path).await {
+            Ok(Secret { state: SecretState::Ours(now), .. })
+                if now.api_key.as_ref() == Some(&one.published) && !now.publishes(&one.key) => {}
+            Ok(_) => {
+                return Err(
+                    "somebody else wrote the secret of its project meanwhile; repeat the command".to_owned()
+                );
+            }
+            Err(error) => return Err(event::chain(&error)),
+        }
+        let done = if delete {
+            exceptionless.delete_keys(turn, std::slice::from_ref(&one.key)).await.map(|_| "deleted")
+        } else {
+            exceptionless.set_disabled(turn, &one.key, true).await.map(|updated| match updated {
+                Updated::Done => "disabled",
+                Updated::Unfound => "gone",
+            })
+        };
+        match done {
+            Ok(done) => return still_works(engine, one).await.map(|()| done),
+            Err(error) => failure = event::chain(&error),
+        }
+    }
+    Err(failure)
+}
+
+/// A key that Exceptionless did not find may be one that this user no longer sees.
+async fn still_works(engine: &Engine, one: &Unmanaged) -> Result<(), String> {
+    match engine.exceptionless.key_works(&one.key).await {
+        Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => Ok(()),
+        Ok(KeyCheck::Works) => {
+            Err("it still works: a cache remembers it for up to five minutes, or this user may no longer \
+                                    change it; repeat the command then"
+                .to_owned())
+        }
+        Err(error) => Err(format!("whether it still works could not be learned: {}", event::chain(&error))),
+    }
+}

@@ -1,0 +1,192 @@
+//! Brings keys back that were disabled and not yet deleted.
+//!
+//! First a check-and-set publishes the same key again, with a fresh time in `retiring` for those that come back; then
+//! they are enabled. In the other order another rotator could end one between the two, by the time that the secret still
+//! has for it. Killed in between, a key stays disabled, and lives longer for its fresh time; the same command again
+//! brings it back. It dies in the end as every replaced key does: when another overlap has passed.
+//!
+//! A key that a person made, and that `retire-unmanaged` disabled, comes back too if it is named: it stands in no list, so
+//! that it is only enabled.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::path::SecretPath;
+use crate::domain::secret::SecretState;
+use crate::exceptionless::{KeyCheck, Updated};
+use crate::plan::world::OwnKey;
+use crate::plan::{Decision, Step};
+use crate::vault::Secret;
+
+use super::attempt::Attempt;
+use super::deed::Deeds;
+use super::inventory::Keeper;
+use super::observe::Survey;
+use super::report::Outcome;
+use super::{Engine, PassError, Request, event};
+
+/// How often a key is asked to come back before that is left to a repetition of the command.
+const ROUNDS: usize = 3;
+
+const STOPPED: &str = "told to stop before; repeat the command";
+
+/// Brings back the disabled keys of the projects that the request names; of these only `wanted`, if any are named.
+pub(super) async fn undo(
+    engine: &Engine,
+    request: &Request,
+    wanted: &[Fingerprint],
+    stop: &CancellationToken,
+) -> Result<Deeds, PassError> {
+    let survey = engine.survey(request).await?;
+    let Survey { plan, blind, inventory, .. } = survey;
+    let mut deeds = Deeds { blind, ..Deeds::default() };
+    for step in plan.steps {
+        let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
+        let chosen = |own: &&OwnKey| own.disabled && (wanted.is_empty() || wanted.contains(&own.fingerprint));
+        let chosen: Vec<OwnKey> = keys.filter(chosen).cloned().collect();
+        if chosen.is_empty() {
+            continue;
+        }
+        bring_back(engine, request, step, &chosen, stop, &mut deeds).await;
+    }
+    for entry in inventory {
+        let key = entry.key.fingerprint();
+        let (Some(project), Keeper::Person) = (&entry.project, &entry.keeper) else { continue };
+        if !(entry.disabled && wanted.contains(&key)) {
+            continue;
+        }
+        let outcome = if stop.is_cancelled() {
+            Err(STOPPED.to_owned())
+        } else {
+            enable(engine, &entry.key, None).await
+        };
+        if outcome.is_ok() {
+            event::key_enabled(&engine.policy.instance, project, key, entry.created, request.command);
+        }
+        deeds.add(project, key, outcome.map(|()| "enabled"));
+    }
+    deeds.miss(
+        wanted,
+        "no disabled key of this name is in the projects that were looked at; `status --keys` lists all",
+    );
+    deeds.requests = engine.exceptionless.throttled_requests();
+    Ok(deeds)
+}
+
+async fn bring_back(
+    engine: &Engine,
+    request: &Request,
+    step: Step,
+    chosen: &[OwnKey],
+    stop: &CancellationToken,
+    deeds: &mut Deeds,
+) {
+    let project = Arc::clone(&step.observed.target.project);
+    let limit = TimeDelta::from_std(step.observed.target.rule.latest_return()).unwrap_or_default();
+    let span = event::rotation(&step.observed.target);
+    let listing = if stop.is_cancelled() {
+        Err(STOPPED.to_owned())
+    } else {
+        list(engine, step, chosen).instrument(span).await
+    };
+    let (path, since) = match listing {
+        Ok(listed) => listed,
+        Err(problem) => {
+            chosen.iter().for_each(|own| deeds.add(&project, own.fingerprint, Err(problem.clone())));
+            return;
+        }
+    };
+    for OwnKey { key, fingerprint, created, .. } in chosen {
+        let outcome = enable(engine, key, Some((&path, since, limit))).await;
+        if outcome.is_ok() {
+            event::key_enabled(&engine.policy.instance, &project, *fingerprint, *created, request.command);
+        }
+        deeds.add(&project, *fingerprint, outcome.map(|()| "enabled"));
+    }
+}
+
+/// Publishes the same key again with a fresh time for those that come back. Where the secret lies, and the earliest of
+/// these times.
+async fn list(
+    engine: &Engine,
+    mut step: Step,
+    chosen: &[OwnKey],
+) -> Result<(SecretPath, Option<DateTime<Utc>>), String> {
+    if step.is_blocked() {
+        return Err(step.decision.to_string());
+    }
+    step.decision = Decision::Enrol;
+    let (Ok(path), Some(sight)) = (&step.observed.target.place, step.observed.sight()) else {
+        return Err("nothing could be seen of its project".to_owned());
+    };
+    let published = |own: &&OwnKey| sight.ours().is_some_and(|ours| ours.publishes(&own.key));
+    let anew: Vec<Fingerprint> =
+        chosen.iter().filter(|own| !published(own)).map(|own| own.fingerprint).collect();
+    // The published key itself stands in no list.
+    if anew.is_empty() {
+        return Ok((path.clone(), None));
+    }
+    let attempt = Attempt { engine, step: &step, path, secret: &sight.secret };
+    match attempt.relist(&anew).await {
+        Outcome::Enrolled(publication, _) => {
+            let since = anew.iter().filter_map(|key| publication.retiring.since(*key)).min();
+            Ok((path.clone(), since))
+        }
+        Outcome::Failed(failure) => Err(event::chain(&failure)),
+        Outcome::Superseded => Err("somebody else wrote the secret meanwhile; repeat the command".to_owned()),
+        Outcome::Held | Outcome::NotBegun | Outcome::Published(..) => {
+            Err("no key of ours is published in its secret, so that no list can have it; rotate the project first".to_owned())
+        }
+    }
+}
+
+/// Enables a key, as long as its secret has it as it was listed.
+async fn enable(
+    engine: &Engine,
+    key: &ApiKey,
+    listed: Option<(&SecretPath, Option<DateTime<Utc>>, TimeDelta)>,
+) -> Result<(), String> {
+    let mut failure = String::new();
+    for _ in 0..ROUNDS {
+        let turn = engine.exceptionless.turn().await;
+        if let Some((path, since, limit)) = listed {
+            if since.is_some_and(|since| engine.clocks().latest() - since > limit) {
+                return Err("it took too long after it was listed, perhaps for the request budget; repeat the command".to_owned());
+            }
+            match engine.vault.read(path).await {
+                Ok(Secret { state: SecretState::Ours(now), .. })
+                    if now.publishes(key) || now.retiring.since(key.fingerprint()) >= since => {}
+                Ok(_) => {
+                    return Err("somebody else wrote the secret meanwhile; repeat the command".to_owned());
+                }
+                Err(error) => return Err(event::chain(&error)),
+            }
+        }
+        match engine.exceptionless.set_disabled(turn, key, false).await {
+            Ok(Updated::Done) => return works(engine, key).await,
+            Ok(Updated::Unfound) => {
+                return Err(
+                    "it is gone: it was deleted meanwhile, or the user left its organization".to_owned()
+                );
+            }
+            Err(error) => failure = event::chain(&error),
+        }
+    }
+    Err(failure)
+}
+
+async fn works(engine: &Engine, key: &ApiKey) -> Result<(), String> {
+    match engine.exceptionless.key_works(key).await {
+        Ok(KeyCheck::Works) => Ok(()),
+        Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => Err(
+            "it is enabled, and Exceptionless still refuses it: it has expired, or its organization is suspended, or a cache \
+             remembers it for up to five minutes"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("it is enabled; whether it works could not be learned: {}", event::chain(&error))),
+    }
+}
