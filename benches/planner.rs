@@ -54,6 +54,7 @@ fn policy() -> Policy {
             overlap: Duration::from_secs(86_400),
         },
         overrides: Vec::new(),
+        shape: Default::default(),
         adopt_paths: false,
         on_vanished: OnVanished::Keep,
         publication_limit: Duration::from_secs(15),
@@ -96,6 +97,8 @@ fn world(policy: &Policy, now: DateTime<Utc>, rotated_at: DateTime<Utc>) -> Worl
             next_rotation_at: None,
             overlap: Some(Duration::from_secs(86_400)),
             retiring,
+            shape: None,
+            taken: None,
             written_at: Some(rotated_at),
             stamped: true,
         };

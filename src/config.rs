@@ -14,6 +14,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +27,7 @@ pub use effective::Effective;
 pub use error::{ConfigError, Problem};
 pub use proxy::Proxy;
 pub use restart::NeedsRestart;
+pub use secret_fields::SecretRules;
 pub use secret_source::{SecretSource, SecretUnreadable};
 pub use sources::DEFAULT_FILE;
 pub use vault_tls::ClientCertificate;
@@ -39,6 +41,7 @@ mod projects;
 mod proxy;
 mod reader;
 mod restart;
+mod secret_fields;
 mod secret_source;
 mod secrets;
 mod server;
@@ -122,6 +125,7 @@ impl Config {
                 selection: selection?,
                 rule: rotation.rule,
                 overrides: rotation.overrides,
+                shape: Arc::clone(&vault.secret.shape),
                 adopt_paths: paths.adopt,
                 on_vanished: rotation.on_vanished,
                 publication_limit: vault.timeout,
@@ -223,6 +227,8 @@ pub struct Vault {
     pub mount: String,
     /// How our fields stand in a secret.
     pub write: Write,
+    /// What a secret looks like, and how Vault shall keep it.
+    pub secret: SecretRules,
     /// A PEM file of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Who we are in the handshake, for a server that wants to know it then.

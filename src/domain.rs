@@ -19,6 +19,7 @@ pub mod project;
 pub mod retiring;
 pub mod schedule;
 pub mod secret;
+pub mod shape;
 
 #[cfg(test)]
 pub(crate) mod fuzz;

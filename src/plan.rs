@@ -36,6 +36,7 @@ pub mod emergency;
 pub mod occurrences;
 pub mod publication;
 pub mod reason;
+mod reshape;
 pub mod retire;
 pub mod selection;
 pub mod target;
@@ -90,6 +91,8 @@ pub struct Step {
     pub moved: Vec<SecretPath>,
     /// The mark in `custom_metadata` is missing and shall be repaired.
     pub stamp: bool,
+    /// When its secret, which has another shape than is wanted, may be written again.
+    pub reshape_at: Option<DateTime<Utc>>,
     /// When the schedule made this project due, if it is for that reason.
     pub due_at: Option<DateTime<Utc>>,
     /// The next time that the schedule makes this project due.
@@ -105,6 +108,8 @@ pub enum Decision {
     Adopt(Due, OwnKey),
     /// Publish the same key again, with the unlisted keys added to `retiring`.
     Enrol,
+    /// Publish the same key again, in the shape that is wanted.
+    Reshape,
     /// Publish nothing.
     Hold(Hold),
 }
@@ -116,6 +121,7 @@ impl Decision {
             Self::Rotate(_) => "rotate",
             Self::Adopt(..) => "adopt",
             Self::Enrol => "enrol",
+            Self::Reshape => "reshape",
             Self::Hold(_) => "hold",
         }
     }
@@ -130,6 +136,7 @@ impl Decision {
         match self {
             Self::Rotate(due) | Self::Adopt(due, _) => due.label(),
             Self::Enrol => "unlisted_key",
+            Self::Reshape => "fields_changed",
             Self::Hold(hold) => hold.label(),
         }
     }
@@ -145,6 +152,9 @@ impl fmt::Display for Decision {
                 key.fingerprint
             ),
             Self::Enrol => f.write_str("a key of an interrupted rotation is listed for retirement"),
+            Self::Reshape => f.write_str(
+                "the secret is written again with the same key, because [secret.fields] says other fields than it has",
+            ),
             Self::Hold(hold) => hold.fmt(f),
         }
     }
@@ -208,8 +218,9 @@ fn step(
     let (last_due, next_due) = ticks.due(observed.target.rule.delay(&observed.target.project.id));
     let decision = match sight(policy, &observed) {
         Err(hold) => Decision::Hold(hold),
-        Ok(sight) => decide(&observed.target, sight, clocks, last_due, asked),
+        Ok(sight) => decide(policy, &observed.target, sight, clocks, last_due, asked),
     };
+    let reshape_at = observed.sight().and_then(|sight| reshape::time(&policy.shape, sight, clocks));
     let ours = observed.ours();
     Step {
         waiting: observed
@@ -219,6 +230,7 @@ fn step(
         moved,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
+        reshape_at,
         due_at: last_due.filter(|_| decision.is_scheduled()),
         next_rotation_at: next_due,
         decision,
@@ -246,13 +258,14 @@ fn sight<'a>(policy: &Policy, observed: &'a Observed) -> Result<&'a Sight, Hold>
         }
         SecretState::Ours(published) => match &published.project_id {
             Some(id) if *id != target.project.id => Some(Conflict::OtherProject(id.clone())),
-            _ => None,
+            _ => published.taken.clone().filter(|_| !policy.adopt_paths).map(Conflict::FieldTaken),
         },
     };
     conflict.map_or(Ok(sight), |conflict| Err(Hold::Conflict(conflict)))
 }
 
 fn decide(
+    policy: &Policy,
     target: &Target,
     sight: &Sight,
     clocks: &Clocks,
@@ -270,6 +283,9 @@ fn decide(
         // What an emergency finds replaced already needs no list: it is revoked in the same pass.
         None if asked.cut().is_some() => Decision::Hold(Hold::UpToDate),
         None if unlisted(sight).any(|key| enrolment(target, key) <= clocks.earliest()) => Decision::Enrol,
+        None if reshape::time(&policy.shape, sight, clocks).is_some_and(|time| time <= clocks.earliest()) => {
+            Decision::Reshape
+        }
         None => Decision::Hold(Hold::UpToDate),
     }
 }
@@ -349,7 +365,7 @@ impl Step {
     /// Whether something is to be published.
     pub fn publishes(&self) -> bool {
         match self.decision {
-            Decision::Rotate(_) | Decision::Adopt(..) | Decision::Enrol => true,
+            Decision::Rotate(_) | Decision::Adopt(..) | Decision::Enrol | Decision::Reshape => true,
             Decision::Hold(_) => false,
         }
     }
@@ -372,6 +388,7 @@ impl Step {
         let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.due);
         let judged = enrolments
             .chain(deadlines)
+            .chain(self.reshape_at)
             .filter(|time| *time > clocks.earliest())
             .map(|time| time + lag(clocks));
         judged.chain(self.next_rotation_at).min()

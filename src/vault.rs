@@ -73,7 +73,7 @@ impl VaultStore {
         Ok(Self(Arc::new(Inner {
             transport: Transport::new(settings, traffic)?,
             session: Session::new(settings.auth.clone()),
-            layout: Layout::new(&settings.write, instance),
+            layout: Layout::new(&settings.write, &settings.secret, instance),
             mount: settings.mount.clone(),
         })))
     }

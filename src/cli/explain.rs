@@ -12,6 +12,7 @@ use crate::daemon::times::{relative, stamp};
 use crate::domain::policy::Policy;
 use crate::domain::project::Project;
 use crate::domain::secret::Published;
+use crate::domain::shape::Shape;
 use crate::engine::standing::Standing;
 use crate::engine::{PassError, Request, clock};
 use crate::plan::retire::{Stage, Waiting};
@@ -156,6 +157,9 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
             },
         ),
     ];
+    if !policy.shape.is_standard() {
+        story.push(("fields", fields(&policy.shape)));
+    }
     for path in &step.moved {
         story.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
     }
@@ -181,6 +185,15 @@ fn fate(waiting: &Waiting, now: DateTime<Utc>) -> String {
         (false, Stage::Delete, false) => format!("revoked {when}"),
     };
     format!("key {key} counts as old since {}; {next}", stamp(*since))
+}
+
+/// What `[secret.fields]` says, without its templates.
+fn fields(shape: &Shape) -> String {
+    let list =
+        |names: Vec<&str>, fate: &str| (!names.is_empty()).then(|| format!("{} {fate}", names.join(", ")));
+    let added = list(shape.added().map(|(name, _)| name).collect(), "added");
+    let left_out = list(shape.left_out().collect(), "left out");
+    added.into_iter().chain(left_out).collect::<Vec<_>>().join("; ")
 }
 
 fn published(ours: &Published, now: DateTime<Utc>) -> String {

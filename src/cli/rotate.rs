@@ -113,7 +113,9 @@ impl From<&ProjectReport> for Row {
     fn from(report: &ProjectReport) -> Self {
         let ProjectReport { standing, decision, outcome, unstamped } = report;
         let written = match outcome {
-            Outcome::Published(publication, version) | Outcome::Enrolled(publication, version) => {
+            Outcome::Published(publication, version)
+            | Outcome::Enrolled(publication, version)
+            | Outcome::Reshaped(publication, version) => {
                 Some((publication.api_key.fingerprint().to_string(), *version))
             }
             _ => None,

@@ -3,6 +3,7 @@
 //! It is a configuration file again, so that it can be kept, compared and used. Secrets stand in it only
 //! as a comment, and so does what has no value.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Every key with its value and where it comes from. `Display` writes it as TOML.
@@ -22,7 +23,7 @@ pub(super) struct Lines {
 /// One key.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    pub(super) key: &'static str,
+    pub(super) key: Cow<'static, str>,
     pub(super) value: Shown,
     pub(super) origin: String,
 }

@@ -112,7 +112,7 @@ fn overrides(
     now: DateTime<Utc>,
 ) -> Option<Vec<Override>> {
     let mut root = Section::open(sources, "");
-    root.holds(&["exceptionless", "vault", "projects", "rotation", "ha", "admin", "log"]);
+    root.holds(&["exceptionless", "vault", "secret", "projects", "rotation", "ha", "admin", "log"]);
     let entries = match root.raw("override").map(|value| &value.kind) {
         None => &[],
         Some(ValueKind::Array(entries)) => entries.as_slice(),

@@ -66,6 +66,8 @@ pub(super) struct Section<'a> {
     header: String,
     table: Option<&'a Map<String, Value>>,
     asked: Vec<&'static str>,
+    /// Whoever writes it chooses the names of its keys.
+    is_free: bool,
     lines: Vec<Line>,
     problems: Vec<Problem>,
 }
@@ -100,7 +102,7 @@ impl<'a> Section<'a> {
                 None
             }
         };
-        Self { sources, name, header, table, asked: Vec::new(), lines: Vec::new(), problems }
+        Self { sources, name, header, table, asked: Vec::new(), is_free: false, lines: Vec::new(), problems }
     }
 
     /// Names the sections inside this one, which are opened by themselves.
@@ -153,6 +155,43 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// All keys of a section in which people choose the names; `None` if one of them is wrong.
+    pub(super) fn each<T>(
+        &mut self,
+        check: impl Fn(&str, &mut Given<'a>) -> Result<T, Complaint>,
+    ) -> Option<BTreeMap<String, T>> {
+        self.is_free = true;
+        let given: BTreeMap<_, _> = self.table.into_iter().flatten().collect();
+        let mut checked = Some(BTreeMap::new());
+        for (name, value) in given.into_iter().filter(|(_, value)| value.kind != ValueKind::Nil) {
+            let place = Place::of(value);
+            let mut given = Given::new(value, place.as_ref().map_or(Layer::Default, Place::layer));
+            match check(name, &mut given) {
+                Ok(entry) => {
+                    let origin = place.map(|place| place.to_string()).unwrap_or_default();
+                    self.lines.push(Line {
+                        key: name.clone().into(),
+                        value: Shown::Toml(given.shown),
+                        origin,
+                    });
+                    if let Some(checked) = &mut checked {
+                        checked.insert(name.clone(), entry);
+                    }
+                }
+                Err(complaint) => {
+                    self.complain(name, complaint);
+                    checked = None;
+                }
+            }
+        }
+        checked
+    }
+
+    /// Whether nothing was wrong so far.
+    pub(super) fn is_sound(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// A key that nobody gave, and what it is taken to be.
@@ -307,9 +346,9 @@ impl<'a> Section<'a> {
 
     /// Ends the section: what was not asked for is unknown.
     pub(super) fn finish(self, report: &mut Report) {
-        let Self { sources: _, name, header, table, asked, lines, problems } = self;
+        let Self { sources: _, name, header, table, asked, is_free, lines, problems } = self;
         for (key, value) in table.into_iter().flatten().collect::<BTreeMap<_, _>>() {
-            if !asked.contains(&key.as_str()) {
+            if !is_free && !asked.contains(&key.as_str()) {
                 report.unknown.push(Unknown {
                     section: name.clone(),
                     key: key.clone(),
@@ -359,7 +398,7 @@ impl<'a> Section<'a> {
     fn show(&mut self, key: &'static str, value: Shown, origin: String) {
         // An override shows only what it overrides.
         if !(self.header.starts_with("[[") && matches!(value, Shown::Unset)) {
-            self.lines.push(Line { key, value, origin });
+            self.lines.push(Line { key: key.into(), value, origin });
         }
     }
 }

@@ -6,7 +6,7 @@ use super::reader::{Report, Section};
 use super::sources::Sources;
 use super::value::Given;
 use super::vault_address::Address;
-use super::{Vault, Write, vault_address, vault_auth, vault_tls};
+use super::{Vault, Write, secret_fields, vault_address, vault_auth, vault_tls};
 use crate::domain::path::{PathTemplate, SecretPath};
 
 /// What `[vault]` says of the policy.
@@ -48,6 +48,7 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
     section.finish(report);
 
     let auth = vault_auth::section(sources, report);
+    let secret = secret_fields::section(sources, report, write.as_ref());
     let paths = template.zip(adopt).map(|(template, adopt)| Paths { template, adopt });
     let build = || {
         Some(Vault {
@@ -57,6 +58,7 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
             namespace: namespace?,
             mount: mount?,
             write: write?,
+            secret: secret?,
             ca_file: ca_file?,
             client_certificate: client_certificate?,
             tls_server_name: tls_server_name?,

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     failures: IntCounterVec,
     adopted: IntCounter,
     enrolled: IntCounter,
+    reshaped: IntCounter,
     retired: IntCounter,
     disabled: IntCounter,
     superseded: IntCounter,
@@ -63,6 +64,10 @@ impl Metrics {
             enrolled: counter(
                 "keys_enrolled_total",
                 "Secrets in which keys of interrupted rotations were listed for retirement.",
+            ),
+            reshaped: counter(
+                "secrets_reshaped_total",
+                "Secrets written again with the same key, because other fields were wanted.",
             ),
             retired: counter("keys_retired_total", "Keys revoked."),
             disabled: counter(
@@ -102,6 +107,7 @@ impl Metrics {
                     self.adopted.inc_by(u64::from(matches!(project.decision, Decision::Adopt(..))));
                 }
                 Outcome::Enrolled(..) => self.enrolled.inc(),
+                Outcome::Reshaped(..) => self.reshaped.inc(),
                 Outcome::Superseded => self.superseded.inc(),
                 Outcome::Failed(failure) => self.failures.with_label_values(&[failure.label()]).inc(),
                 Outcome::Held | Outcome::NotBegun => {}
@@ -154,6 +160,7 @@ impl Metrics {
             failures,
             adopted,
             enrolled,
+            reshaped,
             retired,
             disabled,
             superseded,
@@ -162,11 +169,12 @@ impl Metrics {
             last_pass,
             last_success,
         } = self;
-        let collectors: [&dyn Collector; 11] = [
+        let collectors: [&dyn Collector; 12] = [
             rotations,
             failures,
             adopted,
             enrolled,
+            reshaped,
             retired,
             disabled,
             superseded,

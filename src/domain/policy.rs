@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -11,6 +12,7 @@ use super::ids::{Instance, ProjectId};
 use super::path::PathTemplate;
 use super::project::Project;
 use super::schedule::Schedule;
+use super::shape::Shape;
 
 /// How long an attempt may take before it publishes nothing more, and how old an unlisted key must be
 /// before it is enrolled. Ten minutes is far longer than a mint, a verification and a publication take,
@@ -33,6 +35,8 @@ pub struct Policy {
     pub rule: Rule,
     /// Rules for some projects; the first match wins.
     pub overrides: Vec<Override>,
+    /// Which fields a secret has.
+    pub shape: Arc<Shape>,
     /// Take over paths that hold a secret without a mark.
     pub adopt_paths: bool,
     /// What becomes of the secret of a deleted project.

@@ -16,14 +16,18 @@ use super::key::{ApiKey, Fingerprint};
 use super::marker::Owner;
 use super::project::Project;
 use super::retiring::Retiring;
+use super::shape::{Shape, ShapeMark};
 
 /// The field, in the data and in `custom_metadata`, that says whose secret this is.
 pub const MANAGED_BY: &str = "managed_by";
 /// The field that holds the key.
 pub const API_KEY: &str = "api_key";
 
-/// Every field that the rotator writes, so that it can tell its own from those of other owners.
-pub const FIELDS: [&str; 12] = [
+/// The field that says in what shape the secret was written, where that is not the standard one.
+pub const SHAPE: &str = "shape";
+
+/// The standard fields, so that the rotator can tell its own from those of other owners.
+pub const FIELDS: [&str; 13] = [
     API_KEY,
     "server_url",
     "project_id",
@@ -35,6 +39,7 @@ pub const FIELDS: [&str; 12] = [
     "next_rotation_at",
     "overlap_seconds",
     "retiring",
+    SHAPE,
     MANAGED_BY,
 ];
 
@@ -62,10 +67,19 @@ pub struct Publication {
     pub overlap: Duration,
     /// The keys that this one replaces.
     pub retiring: Retiring,
+    /// Which fields the secret gets.
+    pub shape: Arc<Shape>,
+    /// A time before which Vault must have written it; `None` where the secret does not speak of its shape.
+    pub shaped_at: Option<DateTime<Utc>>,
 }
 
 impl Publication {
-    /// The fields as they stand in Vault. The key is in clear: for the wire only.
+    /// What the secret says of its shape.
+    pub fn shape_mark(&self) -> Option<ShapeMark> {
+        self.shaped_at.map(|at| self.shape.mark(at))
+    }
+
+    /// The standard fields, those included that the shape leaves out. The key is in clear: for the wire only.
     pub fn fields(&self) -> BTreeMap<&'static str, String> {
         let Self {
             instance,
@@ -77,6 +91,8 @@ impl Publication {
             next_rotation_at,
             overlap,
             retiring,
+            shape: _,
+            shaped_at: _,
         } = self;
         let mut fields = BTreeMap::from([
             (API_KEY, api_key.expose().to_owned()),
@@ -93,6 +109,9 @@ impl Publication {
         ]);
         if let Some(next) = next_rotation_at {
             fields.insert("next_rotation_at", time_text(*next));
+        }
+        if let Some(mark) = self.shape_mark() {
+            fields.insert(SHAPE, mark.to_string());
         }
         fields
     }
@@ -117,6 +136,10 @@ pub struct Published {
     pub overlap: Option<Duration>,
     /// The keys that may die.
     pub retiring: Retiring,
+    /// In what shape it was written, if it says so.
+    pub shape: Option<ShapeMark>,
+    /// The first of the fields that the wanted shape adds and that another owner already has there.
+    pub taken: Option<String>,
     /// When Vault wrote this version, by its own clock. `None` where other owners' writes make versions too.
     pub written_at: Option<DateTime<Utc>>,
     /// Whether `custom_metadata` repeats the mark, so that it outlives a deleted version, and does not say
@@ -147,6 +170,8 @@ impl Published {
                 .filter(|seconds| *seconds <= LONGEST_PROMISE)
                 .map(Duration::from_secs),
             retiring: field("retiring").map(Retiring::parse).unwrap_or_default(),
+            shape: field(SHAPE).and_then(ShapeMark::parse),
+            taken: None,
         }
     }
 
@@ -157,14 +182,15 @@ impl Published {
 
     /// Since when a listed key counts as old.
     ///
-    /// A publication dates the newest entry of its list so that Vault must have written the version before
-    /// that. A version that was written later is not what its list is about: a person has brought an old
+    /// A publication dates the newest entry of its list, or its shape, so that Vault must have written the version
+    /// before that. A version that was written later is not what its list is about: a person has brought an old
     /// version back, or a write reached Vault long after it was sent. Until then the listed keys may have
     /// been published, so they count as old only since.
     pub fn old_since(&self, key: Fingerprint) -> Option<DateTime<Utc>> {
         let since = self.retiring.since(key)?;
-        let late =
-            self.written_at.filter(|written| self.retiring.newest().is_some_and(|newest| *written > newest));
+        let shaped = self.shape.as_ref().map(|shape| shape.at);
+        let newest = self.retiring.newest().max(shaped);
+        let late = self.written_at.filter(|written| newest.is_some_and(|newest| *written > newest));
         Some(late.unwrap_or(since))
     }
 }
@@ -213,6 +239,20 @@ impl SecretState {
         }
     }
 
+    /// The fields of ours beside the standard ones, as the secret says.
+    pub fn names_added(&self) -> impl Iterator<Item = String> {
+        let mark = match self {
+            Self::Ours(published) => published.shape.as_ref(),
+            _ => None,
+        };
+        mark.into_iter().flat_map(|mark| mark.names.iter().cloned())
+    }
+
+    /// Whether a field beside the standard ones is ours.
+    pub fn added(&self, name: &str) -> bool {
+        matches!(self, Self::Ours(published) if published.shape.as_ref().is_some_and(|mark| mark.names.contains(name)))
+    }
+
     /// The version for the next check-and-set.
     pub fn version(&self) -> u64 {
         match self {
@@ -244,6 +284,16 @@ mod tests {
         let published = read("2026-11-21T03:00:21.5Z");
         let key = Fingerprint::parse("0123456789ab").unwrap();
         assert_eq!(published.old_since(key), published.retiring.since(key));
+    }
+
+    #[test]
+    fn a_list_in_a_version_that_was_only_shaped_anew_keeps_its_times() {
+        let mut published = read("2026-11-22T09:00:00Z");
+        let mark = "standard@2026-11-22T09:00:15Z";
+        published.shape = ShapeMark::parse(mark);
+        assert!(published.retiring.iter().all(|(key, since)| published.old_since(key) == Some(since)));
+        published.shape = ShapeMark::parse(&mark.replace("09:00:15", "08:59:59"));
+        assert!(published.retiring.iter().all(|(key, _)| published.old_since(key) == published.written_at));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::domain::ids::RotationId;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
-use crate::domain::secret::{Publication, SecretState};
+use crate::domain::secret::{Publication, Published, SecretState};
 use crate::exceptionless::{
     CreateError, CreatedKey, ErrorKind as ExceptionlessKind, ExceptionlessError, KeyCheck, ListedKey,
 };
@@ -196,7 +196,7 @@ impl Attempt<'_> {
         match &self.step.decision {
             Decision::Rotate(due) => self.rotate(*due).await,
             Decision::Adopt(due, key) => self.adopt(*due, key).await,
-            Decision::Enrol => self.enrol(&[]).await,
+            Decision::Enrol | Decision::Reshape => self.renew(&[]).await,
             Decision::Hold(_) => Ok(Outcome::Held),
         }
         .unwrap_or_else(Outcome::Failed)
@@ -206,7 +206,7 @@ impl Attempt<'_> {
     pub(super) async fn relist(&self, anew: &[Fingerprint]) -> Outcome {
         let relisted = async {
             self.clocks()?;
-            self.enrol(anew).await
+            self.renew(anew).await
         };
         relisted.await.unwrap_or_else(Outcome::Failed)
     }
@@ -215,7 +215,7 @@ impl Attempt<'_> {
     /// creates in between is never marked as ours.
     pub(super) async fn stamp(&self, outcome: &Outcome) -> Result<(), VaultError> {
         let needed = match outcome {
-            Outcome::Published(..) | Outcome::Enrolled(..) => !self.is_stamped(),
+            Outcome::Published(..) | Outcome::Enrolled(..) | Outcome::Reshaped(..) => !self.is_stamped(),
             Outcome::Held => self.step.stamp,
             Outcome::Superseded | Outcome::NotBegun | Outcome::Failed(_) => false,
         };
@@ -241,15 +241,18 @@ impl Attempt<'_> {
         self.publish(due, &Minted { key: own.key.clone(), rotation: own.rotation, created: None }).await
     }
 
-    /// Publishes the same key with a longer `retiring`, in which the keys `anew` count as old only from now on.
-    async fn enrol(&self, anew: &[Fingerprint]) -> Result<Outcome, Failure> {
+    /// Publishes the same key, in another shape or with a longer `retiring`, in which the keys `anew` count as old only from now on.
+    async fn renew(&self, anew: &[Fingerprint]) -> Result<Outcome, Failure> {
         let (deadline, clocks) = self.date()?;
         let policy = &self.engine.policy;
         let publication =
-            publication::enrolled(policy, &self.step.observed, anew, self.step.next_rotation_at, &clocks);
+            publication::renewed(policy, &self.step.observed, anew, self.step.next_rotation_at, &clocks);
         let Some(publication) = publication else { return Ok(Outcome::Held) };
         let outcome = self.write(publication, deadline).await?;
-        if let Outcome::Enrolled(publication, version) = &outcome {
+        if let Outcome::Reshaped(publication, version) = &outcome {
+            event::secret_reshaped(publication, *version);
+        }
+        if let Outcome::Enrolled(publication, version) | Outcome::Reshaped(publication, version) = &outcome {
             for own in publication::newly_listed(&self.step.observed, publication) {
                 event::key_enrolled(publication, *version, own.fingerprint, own.rotation);
             }
@@ -370,14 +373,23 @@ impl Attempt<'_> {
     async fn write(&self, publication: Publication, deadline: Instant) -> Result<Outcome, Failure> {
         let tenure = &self.engine.tenure;
         let deadline = tenure.bound(deadline).ok_or(Failure::NotLeader)?;
-        let renewed = self.step.decision == Decision::Enrol;
         let done = |publication, version| {
             let publication = Box::new(publication);
-            if renewed {
-                Outcome::Enrolled(publication, version)
-            } else {
-                Outcome::Published(publication, version)
+            match self.step.decision {
+                Decision::Enrol => Outcome::Enrolled(publication, version),
+                Decision::Reshape => Outcome::Reshaped(publication, version),
+                _ => Outcome::Published(publication, version),
             }
+        };
+        let renewed = matches!(self.step.decision, Decision::Enrol | Decision::Reshape);
+        // Another rotator may have done the same to the same key.
+        let is_done = |now: &Published| {
+            let shaped = match &now.shape {
+                Some(mark) => mark.is_of(&publication.shape),
+                None => publication.shape.is_standard(),
+            };
+            now.publishes(&publication.api_key)
+                && (!renewed || shaped && now.retiring == publication.retiring)
         };
         let mut over = Cow::Borrowed(self.secret);
         let mut rounds = 1..MERGES;
@@ -393,10 +405,7 @@ impl Attempt<'_> {
                 return Err(Failure::Publish(error));
             }
             let now = match self.engine.vault.read(self.path).await {
-                Ok(Secret { state: SecretState::Ours(now), .. })
-                    if now.publishes(&publication.api_key)
-                        && (!renewed || now.retiring == publication.retiring) =>
-                {
+                Ok(Secret { state: SecretState::Ours(now), .. }) if is_done(&now) => {
                     return Ok(done(publication, now.version));
                 }
                 Ok(Secret { state, .. }) if error.kind() == VaultKind::Conflict => state,

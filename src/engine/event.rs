@@ -29,7 +29,7 @@ use crate::plan::world::{OwnKey, Stray};
 use super::report::{Failure, PassReport};
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 30] = [
+pub const EVENTS: [&str; 31] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -53,6 +53,7 @@ pub const EVENTS: [&str; 30] = [
     "project.vanished",
     "project.vanish_failed",
     "projects.vanish_held",
+    "secret.reshaped",
     "secret.unstamped",
     "lease.acquired",
     "lease.taken_over",
@@ -303,6 +304,16 @@ pub(super) fn project_superseded(publication: &Publication) {
     tracing::warn!(
         event = "project.superseded", %key,
         "the secret changed meanwhile; key {key} stays for a later pass"
+    );
+}
+
+/// A warning, because it comes again and again where two rotators are configured differently.
+pub(super) fn secret_reshaped(publication: &Publication, version: u64) {
+    let key = publication.api_key.fingerprint();
+    tracing::warn!(
+        event = "secret.reshaped", %key, version,
+        "written again as version {version}, with the same key {key} and the fields of [secret.fields]; if this comes \
+         again, another rotator of this instance runs with other fields"
     );
 }
 

@@ -70,6 +70,8 @@ pub enum Outcome {
     Published(Box<Publication>, u64),
     /// The same key, with more keys listed for retirement.
     Enrolled(Box<Publication>, u64),
+    /// The same key, in the shape that is wanted.
+    Reshaped(Box<Publication>, u64),
     /// Nothing was to be published.
     Held,
     /// Another rotator, or a person, wrote first; the next pass looks at what they wrote.
@@ -165,6 +167,7 @@ impl Outcome {
         match self {
             Self::Published(..) => "published",
             Self::Enrolled(..) => "enrolled",
+            Self::Reshaped(..) => "reshaped",
             Self::Held => "held",
             Self::Superseded => "superseded",
             Self::NotBegun => "not_begun",
@@ -175,7 +178,9 @@ impl Outcome {
     /// What was written, if anything was.
     pub fn written(&self) -> Option<&Publication> {
         match self {
-            Self::Published(publication, _) | Self::Enrolled(publication, _) => Some(publication),
+            Self::Published(publication, _)
+            | Self::Enrolled(publication, _)
+            | Self::Reshaped(publication, _) => Some(publication),
             Self::Held | Self::Superseded | Self::NotBegun | Self::Failed(_) => None,
         }
     }

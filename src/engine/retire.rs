@@ -147,7 +147,7 @@ fn taken_over(step: &Step) -> Option<String> {
 fn certain(project: &ProjectReport) -> Option<Option<ApiKey>> {
     match &project.outcome {
         Outcome::Published(publication, _) => Some(Some(publication.api_key.clone())),
-        Outcome::Held | Outcome::Enrolled(..) => Some(None),
+        Outcome::Held | Outcome::Enrolled(..) | Outcome::Reshaped(..) => Some(None),
         Outcome::Failed(_) | Outcome::NotBegun | Outcome::Superseded => None,
     }
 }

@@ -98,9 +98,9 @@ impl Standing {
     pub(super) fn after(step: &Step, outcome: &Outcome, unstamped: Option<&VaultError>) -> Self {
         let seen = Self::seen(step);
         let standing = match outcome {
-            Outcome::Published(publication, version) | Outcome::Enrolled(publication, version) => {
-                seen.with(step, publication, *version)
-            }
+            Outcome::Published(publication, version)
+            | Outcome::Enrolled(publication, version)
+            | Outcome::Reshaped(publication, version) => seen.with(step, publication, *version),
             Outcome::Failed(failure) => {
                 Self { problem: Some(Problem { label: failure.label(), text: chain(failure) }), ..seen }
             }

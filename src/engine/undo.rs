@@ -138,7 +138,7 @@ async fn list(
         }
         Outcome::Failed(failure) => Err(event::chain(&failure)),
         Outcome::Superseded => Err("somebody else wrote the secret meanwhile; repeat the command".to_owned()),
-        Outcome::Held | Outcome::NotBegun | Outcome::Published(..) => {
+        Outcome::Held | Outcome::NotBegun | Outcome::Published(..) | Outcome::Reshaped(..) => {
             Err("no key of ours is published in its secret, so that no list can have it; rotate the project first".to_owned())
         }
     }

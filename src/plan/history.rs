@@ -3,7 +3,8 @@
 //! One project, its keys and its secret, on a virtual clock. One to three rotators of one instance run
 //! passes as machines that do one request at a time ([`rotator`]); they are interleaved at random and
 //! killed anywhere. Answers get lost, requests arrive after their senders gave up, verifications fail,
-//! clocks are up to a minute off and are set anew, the operator shortens the overlap, and people force
+//! clocks are up to a minute off and are set anew, the operator shortens the overlap and changes the fields of the
+//! secret, perhaps not for all rotators, and people force
 //! passes, roll back, disable, delete, create keys, edit notes and delete the secret ([`person`]). In half of the
 //! histories revocation has two stages, and people bring keys back, by hand and by `undo`, which is a machine too. The
 //! [`universe`] knows the true time and judges the promise at every instant:
@@ -54,6 +55,7 @@ use crate::domain::path::PathTemplate;
 use crate::domain::policy::{Policy, Revocation, Rule};
 use crate::domain::project::Project;
 use crate::domain::schedule::Schedule;
+use crate::domain::shape::Shape;
 
 use super::Asked;
 use super::target::{self, Target};
@@ -117,6 +119,7 @@ struct Tally {
     lost_answers: usize,
     kills: usize,
     rollbacks: usize,
+    reshapes: usize,
 }
 
 /// Who takes part.
@@ -136,13 +139,20 @@ fn project() -> Project {
     }
 }
 
+/// Another shape than the standard one.
+fn custom_shape() -> Shape {
+    let entries = [("KEY", "{api_key}"), ("server_url", "")];
+    Shape::new(entries.map(|(name, text)| (name.to_owned(), Shape::check(name, text).unwrap())).into())
+        .unwrap()
+}
+
 /// What the operator wants.
 struct Setup {
     policy: Policy,
     target: Target,
 }
 
-fn setup(schedule: &Schedule, overlap: Duration, universe: &Universe) -> Arc<Setup> {
+fn setup(schedule: &Schedule, overlap: Duration, shape: &Arc<Shape>, universe: &Universe) -> Arc<Setup> {
     let rule = Rule {
         path: PathTemplate::parse("exceptionless/{project_id}").unwrap(),
         schedule: schedule.clone(),
@@ -150,7 +160,7 @@ fn setup(schedule: &Schedule, overlap: Duration, universe: &Universe) -> Arc<Set
         overlap,
         revocation: universe.revocation,
     };
-    let policy = policy(universe.instance.clone(), rule);
+    let policy = Policy { shape: Arc::clone(shape), ..policy(universe.instance.clone(), rule) };
     let target = target::targets(&policy, vec![project()]).remove(0);
     Arc::new(Setup { policy, target })
 }
@@ -160,8 +170,11 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
     let mut universe = Universe::new(seed, cast.flaw);
     let overlap = Duration::from_secs(universe.dice.pick(&[60, 120, 300, 1200]).unwrap());
     let schedule = &SCHEDULES[universe.dice.below(SCHEDULES.len() - 1)];
-    let shorter = setup(schedule, overlap / 2, &universe);
-    let mut setup = setup(schedule, overlap, &universe);
+    // Some rotators run on with the fields of before, until the quiet end.
+    let [before, after] = [Shape::default(), custom_shape()].map(Arc::new);
+    let reshaped_at = universe.dice.chance(0.5).then(|| universe.dice.below(LENGTH));
+    let (mut shape, mut others_shape) = (&before, &before);
+    let mut overlap_now = overlap;
     let shortened_at = (!cast.people && universe.dice.chance(0.5)).then(|| universe.dice.below(LENGTH));
     let judged = |universe: &mut Universe| {
         universe.judge();
@@ -173,7 +186,10 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
     let mut undo: Option<Rotator> = None;
     for instant in 0..LENGTH {
         if shortened_at == Some(instant) {
-            setup = Arc::clone(&shorter);
+            overlap_now = overlap / 2;
+        }
+        if reshaped_at == Some(instant) {
+            (shape, others_shape) = (&after, universe.dice.pick(&[&before, &after]).unwrap());
         }
         let idle = running.iter().all(Option::is_none);
         let mean = if idle { overlap.as_secs_f64() / 15.0 } else { 3.0 };
@@ -183,6 +199,8 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
             match slot {
                 None if universe.dice.chance(0.25) => {
                     let asked = if universe.dice.chance(0.05) { Asked::Rotation } else { Asked::Due };
+                    let shape = if machine == 0 { shape } else { others_shape };
+                    let setup = setup(schedule, overlap_now, shape, &universe);
                     *slot = Some(Rotator::start(&universe, machine, &setup, asked));
                 }
                 Some(rotator) if universe.dice.chance(0.6) => rotator.act(&mut universe),
@@ -202,7 +220,10 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
                 person::act(&mut universe);
             }
             match &mut undo {
-                None if universe.dice.chance(0.01) => undo = Some(Rotator::undo(&universe, &setup)),
+                None if universe.dice.chance(0.01) => {
+                    let setup = setup(schedule, overlap_now, shape, &universe);
+                    undo = Some(Rotator::undo(&universe, &setup));
+                }
                 Some(machine) if universe.dice.chance(0.6) => machine.act(&mut universe),
                 _ => {}
             }
@@ -213,15 +234,15 @@ fn live(seed: u64, cast: Cast) -> Result<Tally, String> {
         }
         judged(&mut universe)?;
     }
-    end_quietly(&mut universe, overlap);
+    end_quietly(&mut universe, overlap, shape);
     judged(&mut universe)?;
     Ok(universe.tally)
 }
 
 /// Nobody else acts any more, nothing is due, and time passes between two whole passes.
-fn end_quietly(universe: &mut Universe, overlap: Duration) {
+fn end_quietly(universe: &mut Universe, overlap: Duration, shape: &Arc<Shape>) {
     universe.calm = true;
-    let setup = setup(&SCHEDULES[SCHEDULES.len() - 1], overlap, universe);
+    let setup = setup(&SCHEDULES[SCHEDULES.len() - 1], overlap, shape, universe);
     for _ in 0..2 {
         universe.wait(TimeDelta::from_std(overlap + BREATHER).unwrap());
         let mut rotator = Rotator::start(universe, 0, &setup, Asked::Due);
@@ -289,6 +310,7 @@ impl AddAssign for Tally {
             lost_answers,
             kills,
             rollbacks,
+            reshapes,
         } = other;
         self.publications += publications;
         self.mints += mints;
@@ -303,6 +325,7 @@ impl AddAssign for Tally {
         self.lost_answers += lost_answers;
         self.kills += kills;
         self.rollbacks += rollbacks;
+        self.reshapes += reshapes;
     }
 }
 
@@ -318,6 +341,7 @@ fn assert_kept(rotators: usize, people: bool, seeds: Range<u64>) {
     assert!(revocations > 5 * histories && abandoned > histories / 4, "{tally:?}");
     assert!(rotators == 1 || superseded > histories, "{tally:?}");
     assert!(tally.kills > histories && tally.lost_answers > histories, "{tally:?}");
+    assert!(tally.reshapes > histories / 8, "{tally:?}");
     assert_eq!(tally.rollbacks > histories, people, "{tally:?}");
     assert!(tally.disabled > histories, "{tally:?}");
     assert_eq!(tally.brought_back > histories / 10, people, "{tally:?}");

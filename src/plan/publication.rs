@@ -49,13 +49,14 @@ pub fn rotated(policy: &Policy, observed: &Observed, fresh: Fresh<'_>, clocks: &
         let since = listed(own).unwrap_or(now);
         retiring.insert(own.fingerprint, since + owed);
     }
-    secret(policy, &observed.target, fresh, overlap, retiring)
+    let shaped_at = (!policy.shape.is_standard()).then_some(now);
+    secret(policy, &observed.target, fresh, overlap, retiring, shaped_at)
 }
 
-/// The secret with the same key, and the unlisted keys added to `retiring`. The keys `anew` count as old only from now on,
+/// The secret with the same key, in the shape that is wanted, and the unlisted keys added to `retiring`. The keys `anew` count as old only from now on,
 /// although they were listed before: a person brings them back. `None` when the secret lacks
 /// what a publication needs; such a secret is due anyway.
-pub fn enrolled(
+pub fn renewed(
     policy: &Policy,
     observed: &Observed,
     anew: &[Fingerprint],
@@ -81,7 +82,8 @@ pub fn enrolled(
         let listed = before.old_since(own.fingerprint).filter(|_| !anew.contains(&own.fingerprint));
         retiring.insert(own.fingerprint, listed.unwrap_or(now));
     }
-    Some(secret(policy, &observed.target, fresh, overlap, retiring))
+    let shaped_at = (!policy.shape.is_standard() || before.shape.is_some()).then_some(now);
+    Some(secret(policy, &observed.target, fresh, overlap, retiring, shaped_at))
 }
 
 /// The keys of ours that a publication lists for retirement and the secret before it did not.
@@ -101,6 +103,7 @@ fn secret(
     fresh: Fresh<'_>,
     overlap: std::time::Duration,
     retiring: Retiring,
+    shaped_at: Option<DateTime<Utc>>,
 ) -> Publication {
     let Fresh { key, rotation, rotated_at, next_rotation_at } = fresh;
     Publication {
@@ -113,5 +116,7 @@ fn secret(
         next_rotation_at,
         overlap,
         retiring,
+        shape: Arc::clone(&policy.shape),
+        shaped_at,
     }
 }

@@ -135,6 +135,8 @@ pub enum Conflict {
         /// All projects that map to it.
         projects: Vec<String>,
     },
+    /// Another owner of a shared secret already has a field of this name.
+    FieldTaken(String),
     /// The project's name gives no path.
     NoPath(String),
 }
@@ -166,6 +168,11 @@ impl fmt::Display for Conflict {
                     0 => String::new(),
                     more => format!(" and {more} others"),
                 }
+            ),
+            Self::FieldTaken(name) => write!(
+                f,
+                "another owner of the secret already has the field {name:?}; choose another name in [secret.fields], or set \
+                 vault.adopt_paths = true to take it over"
             ),
             Self::NoPath(problem) => write!(f, "no path can be made for it: {problem}"),
         }

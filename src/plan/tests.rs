@@ -85,6 +85,7 @@ pub(super) fn policy(instance: Instance, rule: Rule) -> Policy {
         selection: Selection { include: vec![Pattern::parse("*").unwrap()], exclude: Vec::new() },
         rule,
         overrides: Vec::new(),
+        shape: Arc::default(),
         adopt_paths: false,
         on_vanished: OnVanished::Keep,
         publication_limit: Duration::from_secs(15),
@@ -151,6 +152,8 @@ impl Scene {
             next_rotation_at: None,
             overlap: Some(self.policy.rule.overlap),
             retiring: Retiring::default(),
+            shape: None,
+            taken: None,
             stamped: true,
         }));
         self.published = PublishedKey::Alive { created: at(rotated_at) };

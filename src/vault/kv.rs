@@ -15,7 +15,7 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::secret::{Fields, Secret};
+use super::secret::{Fields, Secret, Settings};
 use super::transport::{Answer, Call, ambiguous};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Publication, SecretState};
@@ -31,6 +31,8 @@ struct PatchMetadata {
     mount: String,
     #[endpoint(skip)]
     path: String,
+    max_versions: Option<u32>,
+    cas_required: Option<bool>,
     custom_metadata: HashMap<String, Option<String>>,
 }
 
@@ -79,7 +81,7 @@ impl VaultStore {
     ) -> Result<u64, VaultError> {
         let (version, deadline) = (over.version(), Some(deadline));
         if self.merges_into(over) {
-            return self.merge(path, self.layout().patch(publication), version, deadline).await;
+            return self.merge(path, self.layout().patch(publication, over), version, deadline).await;
         }
         let data = self.layout().data(publication);
         self.write(Operation::Publish, path, data, version, deadline).await
@@ -104,16 +106,16 @@ impl VaultStore {
         self.is_shared() && !matches!(over, SecretState::Absent | SecretState::Deleted { .. })
     }
 
-    /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, and removes the mark of
-    /// [`mark_vanished`](Self::mark_vanished). Everything else in the metadata stays as it is.
+    /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, sets what `[secret]` says of the
+    /// versions and of check-and-set, and removes the mark of [`mark_vanished`](Self::mark_vanished). Everything else in the metadata stays as it is.
     pub async fn stamp(&self, path: &SecretPath) -> Result<(), VaultError> {
-        self.patch_metadata(path, self.layout().stamp()).await
+        self.patch_metadata(path, self.layout().stamp(), self.layout().settings()).await
     }
 
     /// Notes in `custom_metadata` that the project is gone.
     pub async fn mark_vanished(&self, path: &SecretPath, at: DateTime<Utc>) -> Result<(), VaultError> {
         let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        self.patch_metadata(path, self.layout().obituary(at)).await
+        self.patch_metadata(path, self.layout().obituary(at), Settings::NONE).await
     }
 
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and
@@ -121,7 +123,7 @@ impl VaultStore {
     pub async fn withdraw(&self, path: &SecretPath, seen: &Secret) -> Result<(), VaultError> {
         if seen.has_others {
             let version = seen.state.version();
-            return self.merge(path, self.layout().removal(), version, None).await.map(drop);
+            return self.merge(path, self.layout().removal(&seen.state), version, None).await.map(drop);
         }
         let request = DeleteSecretVersionsRequest {
             mount: self.mount(),
@@ -235,8 +237,11 @@ impl VaultStore {
         &self,
         path: &SecretPath,
         custom_metadata: HashMap<String, Option<String>>,
+        settings: Settings,
     ) -> Result<(), VaultError> {
-        let request = PatchMetadata { mount: self.mount(), path: path.to_string(), custom_metadata };
+        let Settings { max_versions, cas_required } = settings;
+        let (mount, path_text) = (self.mount(), path.to_string());
+        let request = PatchMetadata { mount, path: path_text, max_versions, cas_required, custom_metadata };
         let attempt = self.attempt(Operation::Mark, "metadata", path.as_str());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, None).await?;

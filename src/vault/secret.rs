@@ -1,18 +1,23 @@
 //! What a secret says, and what it shall say: between Vault's JSON and the domain.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use vaultrs::api::kv2::responses::ReadSecretResponse;
 
-use crate::config::Write;
+use crate::config::{SecretRules, Write};
 use crate::domain::ids::Instance;
+use crate::domain::key::ApiKey;
 use crate::domain::marker::Owner;
-use crate::domain::secret::{FIELDS, MANAGED_BY, Publication, Published, SecretState};
+use crate::domain::secret::{API_KEY, FIELDS, MANAGED_BY, Publication, Published, SHAPE, SecretState};
+use crate::domain::shape::{Shape, ShapeMark};
 
 /// The entry in `custom_metadata` that says since when the project is gone.
 const VANISHED_AT: &str = "vanished_at";
+/// The entry in `custom_metadata` that says what `[secret]` has set in the metadata, so that it is set once.
+const SETTINGS: &str = "settings";
 
 /// What was read at a path: all that the next write needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,15 +46,40 @@ pub(super) struct Layout {
     prefix: String,
     shared: bool,
     owner: Owner,
+    /// The shape that is wanted.
+    shape: Arc<Shape>,
+    settings: Settings,
+}
+
+/// What Vault shall do with a secret of ours, as far as that is not left to the mount.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) max_versions: Option<u32>,
+    pub(super) cas_required: Option<bool>,
+}
+
+impl Settings {
+    /// All is left to the mount.
+    pub(super) const NONE: Self = Self { max_versions: None, cas_required: None };
+
+    /// How the metadata says that this was set; `None` for nothing.
+    fn text(self) -> Option<String> {
+        let versions = self.max_versions.map(|number| format!("max_versions={number}"));
+        let cas = self.cas_required.map(|required| format!("cas_required={required}"));
+        let texts: Vec<String> = versions.into_iter().chain(cas).collect();
+        (!texts.is_empty()).then(|| texts.join(","))
+    }
 }
 
 impl Layout {
-    pub(super) fn new(write: &Write, instance: Instance) -> Self {
+    pub(super) fn new(write: &Write, rules: &SecretRules, instance: Instance) -> Self {
         let (prefix, shared) = match write {
             Write::Replace => (String::new(), false),
             Write::Merge { prefix } => (prefix.clone(), true),
         };
-        Self { prefix, shared, owner: Owner(instance) }
+        let SecretRules { shape, max_versions, cas_required } = rules;
+        let settings = Settings { max_versions: *max_versions, cas_required: *cas_required };
+        Self { prefix, shared, owner: Owner(instance), shape: Arc::clone(shape), settings }
     }
 
     /// This deployment.
@@ -74,8 +104,11 @@ impl Layout {
             let state = SecretState::Deleted { version, owner: stamp };
             return Secret { state, vanished_at, has_others: false };
         };
-        let state = self.state(version, written_at, &fields, stamp, vanished_at.is_some());
-        let has_others = self.shared && fields.keys().any(|name| !self.is_ours(name));
+        let settings = marks.remove(&self.name(SETTINGS));
+        let is_set = vanished_at.is_none() && settings == self.settings.text();
+        let state = self.state(version, written_at, &fields, stamp, is_set);
+        let has_others =
+            self.shared && fields.keys().any(|name| !self.is_standard(name) && !state.added(name));
         Secret { state, vanished_at, has_others }
     }
 
@@ -85,22 +118,45 @@ impl Layout {
         written_at: Option<DateTime<Utc>>,
         fields: &Map<String, Value>,
         stamp: Option<Owner>,
-        gone: bool,
+        is_set: bool,
     ) -> SecretState {
         let field = |name: &str| fields.get(&self.name(name)).and_then(Value::as_str);
         let marked = fields.contains_key(&self.name(MANAGED_BY));
         let owner = field(MANAGED_BY).and_then(Owner::parse);
         if owner.as_ref() == Some(&self.owner) {
-            let stamped = stamp.as_ref() == Some(&self.owner) && !gone;
-            return SecretState::Ours(Box::new(Published::read(version, written_at, stamped, field)));
+            let stamped = stamp.as_ref() == Some(&self.owner) && is_set;
+            let mark = field(SHAPE).and_then(ShapeMark::parse);
+            let read =
+                |name: &str| if name == API_KEY { self.key(fields, mark.as_ref()) } else { field(name) };
+            let mut published = Published::read(version, written_at, stamped, read);
+            published.taken = self.taken(fields, mark.as_ref());
+            return SecretState::Ours(Box::new(published));
         }
         let stamped_by_another = stamp.as_ref().is_some_and(|stamp| *stamp != self.owner);
-        let room = !marked && !stamped_by_another && !fields.keys().any(|name| self.is_ours(name));
+        let room = !marked
+            && !stamped_by_another
+            && !fields.keys().any(|name| self.is_standard(name) || self.shape.adds(name));
         if self.shared && room {
             SecretState::Unclaimed { version }
         } else {
             SecretState::Foreign { version, owner: owner.or_else(|| stamp.filter(|_| stamped_by_another)) }
         }
+    }
+
+    /// The key, where the secret says that it is; in its standard field; or where the wanted shape has it.
+    fn key<'a>(&self, fields: &'a Map<String, Value>, mark: Option<&ShapeMark>) -> Option<&'a str> {
+        let standard = self.name(API_KEY);
+        let said = mark.and_then(|mark| mark.key.as_deref());
+        let places = said.into_iter().chain([standard.as_str()]).chain(self.shape.key_field());
+        let mut found = places.filter_map(|name| fields.get(name).and_then(Value::as_str));
+        found.find(|text| ApiKey::parse(text).is_ok())
+    }
+
+    /// A field of another owner whose name the wanted shape has for one of ours.
+    fn taken(&self, fields: &Map<String, Value>, mark: Option<&ShapeMark>) -> Option<String> {
+        let ours = |name: &str| mark.is_some_and(|mark| mark.names.contains(name));
+        let mut added = self.shape.added().map(|(name, _)| name).filter(|_| self.shared);
+        added.find(|name| fields.contains_key(*name) && !ours(name)).map(str::to_owned)
     }
 
     /// When a version of ours was written. In a shared secret most versions are others'.
@@ -114,26 +170,43 @@ impl Layout {
         Value::Object(self.fields(publication))
     }
 
-    /// The patch that publishes: it sets our fields, removes those of ours that have no value now, and names no other.
-    pub(super) fn patch(&self, publication: &Publication) -> Fields {
-        let mut patch = self.removal();
+    /// The patch that publishes: it sets our fields, removes those of ours that are not wanted or have no value now,
+    /// and names no other.
+    pub(super) fn patch(&self, publication: &Publication, over: &SecretState) -> Fields {
+        let mut patch = self.removal(over);
         patch.extend(self.fields(publication));
         patch
     }
 
     /// The patch that removes our fields.
-    pub(super) fn removal(&self) -> Fields {
-        FIELDS.into_iter().map(|name| (self.name(name), Value::Null)).collect()
+    pub(super) fn removal(&self, over: &SecretState) -> Fields {
+        let standard = FIELDS.into_iter().map(|name| self.name(name));
+        standard.chain(over.names_added()).map(|name| (name, Value::Null)).collect()
     }
 
     fn fields(&self, publication: &Publication) -> Fields {
-        let fields = publication.fields().into_iter();
-        fields.map(|(name, value)| (self.name(name), Value::String(value))).collect()
+        let shape = &publication.shape;
+        let standard = publication.fields();
+        let value = |name: &str| standard.get(name).map(String::as_str);
+        let added = shape.added().map(|(name, template)| (name.to_owned(), template.fill(value)));
+        let kept = standard.iter().filter(|(name, _)| !shape.leaves_out(name));
+        let kept = kept.map(|(name, value)| (self.name(name), value.clone()));
+        kept.chain(added).map(|(name, value)| (name, Value::String(value))).collect()
     }
 
     /// The `custom_metadata` of a secret that lives: our mark, and no word of an end.
     pub(super) fn stamp(&self) -> HashMap<String, Option<String>> {
-        [(self.name(MANAGED_BY), Some(self.owner.to_string())), (self.name(VANISHED_AT), None)].into()
+        let entries = [
+            (MANAGED_BY, Some(self.owner.to_string())),
+            (VANISHED_AT, None),
+            (SETTINGS, self.settings.text()),
+        ];
+        entries.map(|(name, value)| (self.name(name), value)).into()
+    }
+
+    /// What Vault shall do with it.
+    pub(super) fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The `custom_metadata` of a secret whose project is gone.
@@ -145,7 +218,7 @@ impl Layout {
         format!("{}{name}", self.prefix)
     }
 
-    fn is_ours(&self, name: &str) -> bool {
+    fn is_standard(&self, name: &str) -> bool {
         name.strip_prefix(&self.prefix).is_some_and(|name| FIELDS.contains(&name))
     }
 }

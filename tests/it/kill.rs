@@ -1,4 +1,4 @@
-//! The process ends at every point before and after every request, in ten situations, and the passes after it
+//! The process ends at every point before and after every request, in eleven situations, and the passes after it
 //! put everything right.
 //!
 //! The points are not written down here: an undisturbed run records those that it reaches, so that a request that is
@@ -40,9 +40,10 @@ enum Situation {
     Disabling,
     Deletion,
     Undo,
+    Reshape,
 }
 
-const SITUATIONS: [Situation; 10] = [
+const SITUATIONS: [Situation; 11] = [
     Situation::FirstPublication,
     Situation::Rotation,
     Situation::Retirement,
@@ -53,6 +54,7 @@ const SITUATIONS: [Situation; 10] = [
     Situation::Disabling,
     Situation::Deletion,
     Situation::Undo,
+    Situation::Reshape,
 ];
 
 impl Situation {
@@ -68,12 +70,14 @@ impl Situation {
             Self::Disabling => "disabling",
             Self::Deletion => "deletion of a disabled key",
             Self::Undo => "undo",
+            Self::Reshape => "other fields",
         }
     }
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::FirstPublication | Self::Adoption | Self::Retirement | Self::Enrolment => &["rotate"],
+            Self::Reshape => &["rotate"],
             Self::Disabling | Self::Deletion => &["rotate"],
             Self::Undo => &["undo", "--all"],
             Self::Rotation | Self::Shared => &["rotate", "--all"],
@@ -94,6 +98,14 @@ impl Situation {
             Self::Shared => {
                 rig.share().await;
                 rig.rotate().await;
+            }
+            Self::Reshape => {
+                rig.rotate().await;
+                rig.set("secret.fields", "EXCEPTIONLESS_API_KEY", "\"{api_key}\"").set(
+                    "secret.fields",
+                    "api_key",
+                    "\"\"",
+                );
             }
             Self::Retirement => a_key_is_due(&rig).await,
             Self::Disabling | Self::Undo | Self::Deletion => {

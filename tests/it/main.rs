@@ -51,6 +51,7 @@ mod scale;
 mod secrecy;
 mod selection;
 mod service;
+mod shapes;
 #[cfg(feature = "system")]
 mod soak;
 mod stages;

@@ -197,6 +197,7 @@ async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     rig.corner.put_raw(&shared, json!({"password": OF_ANOTHER})).await;
     rig.set("vault", "write", "\"merge\"").set("vault", "field_prefix", "\"ex_\"");
     let former = rig.config["vault"].clone();
+    rig.set("secret.fields", "DSN", "\"https://{api_key}@host\"");
     rig.set("vault", "path", &format!("\"{FOLDER}/shared-{{project_id}}\""));
     for arguments in [&["rotate"][..], &["rotate", "--all"], &["explain", "*"], &["check"]] {
         assert_eq!(ledger.run(&rig, arguments).await, 0);

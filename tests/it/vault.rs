@@ -49,6 +49,8 @@ fn publication(instance: Instance) -> Publication {
         next_rotation_at: None,
         overlap: Duration::from_secs(3600),
         retiring: Retiring::default(),
+        shape: Arc::default(),
+        shaped_at: None,
     }
 }
 

@@ -42,7 +42,8 @@ fn each_value_is_shown_with_its_origin_and_secrets_are_not() {
 fn the_text_is_a_configuration_that_says_the_same() {
     let desk = Desk::new();
     let toml = format!(
-        "{GOOD}\n[rotation]\nschedule = \"*/30 * * * *\"\n[[override]]\nmatch = \"a\"\npath = \"x/{{project_id}}\"\n[[override]]\nmatch = [\"b\", \"c\"]\noverlap = \"2h\"\n"
+        "{GOOD}\n[rotation]\nschedule = \"*/30 * * * *\"\n[[override]]\nmatch = \"a\"\npath = \"x/{{project_id}}\"\n[[override]]\nmatch = [\"b\", \"c\"]\noverlap = \"2h\"\n\
+         [secret]\ncas_required = true\n[secret.fields]\nKEY = \"{{api_key}}\"\napi_key = \"\"\nDsn = \"a\\\"{{api_key}}\"\n"
     );
     let loaded = desk.good(&toml, &[("ROTATOR__EXCEPTIONLESS__RATE_RESERVE", "0.5")]);
     let again = desk.good(&loaded.effective.to_string(), &[]);
@@ -90,6 +91,8 @@ fn the_shipped_file_names_every_key_and_no_other() {
                 }
             })
             .collect();
+        // Whoever writes that section chooses the names.
+        keys.retain(|key| !key.starts_with("[secret.fields] "));
         keys.sort();
         keys
     };

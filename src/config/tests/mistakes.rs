@@ -69,6 +69,23 @@ const IN_FILE: &[(&str, &str, &str, &str)] = &[
     ("vault.auth", r#"token_file = "token""#, "vault.auth.token_file", "has no use"),
     ("vault.auth", r#"username = "rotator""#, "vault.auth.username", r#"has no use with method = "approle""#),
     ("vault.auth", r#"password_file = "token""#, "vault.auth.password_file", "has no use with method"),
+    ("secret", r#"max_versions = 0"#, "secret.max_versions", "from 1 to 100000"),
+    ("secret", r#"cas_required = "true""#, "secret.cas_required", "is text, not true or false"),
+    ("secret", r#"versions = 3"#, "secret.versions", "did you mean secret.max_versions?"),
+    (
+        "secret.fields",
+        r#"A = "{apikey}""#,
+        "secret.fields.A",
+        "unknown placeholder {apikey}; known are {api_key}, ",
+    ),
+    ("secret.fields", r#"A = "{api_key""#, "secret.fields.A", "a brace without its partner; write"),
+    ("secret.fields", r#"A = """#, "secret.fields.A", "is empty, and no standard field; write"),
+    ("secret.fields", r#"A = 7"#, "secret.fields.A", "is a whole number, not text"),
+    ("secret.fields", r#"A = "a\nb""#, "secret.fields.A", "contains a control character"),
+    ("secret.fields", r#""A B" = "x""#, "secret.fields.A B", "other characters than letters"),
+    ("secret.fields", r#"server_url = "x""#, "secret.fields.server_url", "is a standard field"),
+    ("secret.fields", r#"retiring = """#, "secret.fields.retiring", "keeps no other state; remove this"),
+    ("secret.fields", r#"api_key = """#, "secret.fields.api_key", "add one whose template is exactly"),
     ("projects", r#"include = []"#, "projects.include", "no project matches"),
     ("projects", r#"include = ["a", 1]"#, "projects.include", "holds a whole number"),
     ("projects", r#"include = ["[a"]"#, "projects.include", "is not a glob"),
@@ -130,6 +147,8 @@ const IN_ENVIRONMENT: &[(&str, &str, &str, &str)] = &[
     ("ROTATOR__ROTATION__CONCURRENCY", "many", "rotation.concurrency", "is not a whole number"),
     ("ROTATOR__EXCEPTIONLESS__RATE_RESERVE", "inf", "exceptionless.rate_reserve", "is not a number"),
     ("ROTATOR__VAULT__ADOPT_PATHS", "maybe", "vault.adopt_paths", "is not true or false"),
+    ("ROTATOR__SECRET__FIELDS__A", "{api_key}", "secret.fields.a", "capitals"),
+    ("ROTATOR__SECRET__FIELDS", "x", "secret.fields", "is a section, not a value"),
     ("ROTATOR__PROJECTS__INCLUDE", " , ", "projects.include", "no project matches"),
     ("ROTATOR__ROTATION__OVERLAP", "86400", "rotation.overlap", "is not a duration"),
     ("ROTATOR__ROTATION__TIMEZONE", "utc+1", "rotation.timezone", "is not a time zone"),
@@ -208,6 +227,20 @@ fn all_mistakes_of_all_sources_are_reported_at_once() {
     );
     assert_eq!(error.to_string().lines().count(), 8);
     assert!(error.to_string().starts_with("the configuration has 7 problems\n- vault.auth.method ("));
+}
+
+#[test]
+fn all_mistakes_in_the_fields_of_a_secret_are_reported_at_once() {
+    let desk = Desk::new();
+    let merging = desk.with("vault", "write = \"merge\"\nfield_prefix = \"ex_\"");
+    let fields =
+        "[secret.fields]\nex_api_key = \"x\"\nrotated_at = \"\"\nB = \"{b}\"\nC = \"{\"\nD = \"{api_key}\"\n";
+    let problems = desk.problems(&format!("{merging}{fields}"), &[]);
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    let place = |name: &str| format!("secret.fields.{name}");
+    assert_eq!(keys, ["B", "C", "ex_api_key", "rotated_at"].map(place));
+    assert!(problems[2].to_string().contains("vault.field_prefix = \"ex_\""), "{problems:?}");
+    assert!(desk.load(&format!("{GOOD}[secret.fields]\nex_api_key = \"{{api_key}}\"\n"), &[]).is_ok());
 }
 
 #[test]

@@ -19,6 +19,8 @@ fn publication() -> Box<Publication> {
         next_rotation_at: None,
         overlap: Duration::from_secs(3600),
         retiring: Retiring::default(),
+        shape: Arc::default(),
+        shaped_at: None,
         instance: Instance::parse("default").expect("a name"),
     })
 }

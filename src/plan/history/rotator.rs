@@ -74,6 +74,7 @@ enum Kind {
     Adoption,
     Enrolment,
     Undo,
+    Reshape,
 }
 
 impl Rotator {
@@ -201,14 +202,20 @@ impl Rotator {
                 rotation: own.rotation,
                 kind: Kind::Adoption,
             })),
-            Decision::Enrol if universe.flaw != Some(Flaw::NoEnrolment) => {
-                publication::enrolled(&self.setup.policy, &step.observed, &[], step.next_rotation_at, &clocks)
-                    .map(|publication| {
-                        let dated = universe.now;
-                        Effect::Publish(Box::new(Attempt { publication, dated, kind: Kind::Enrolment }))
-                    })
+            Decision::Enrol if universe.flaw == Some(Flaw::NoEnrolment) => {
+                self.step = Some(step);
+                return self.afterwards(universe);
             }
-            Decision::Enrol | Decision::Hold(_) => {
+            Decision::Enrol | Decision::Reshape => {
+                let kind = if step.decision == Decision::Enrol { Kind::Enrolment } else { Kind::Reshape };
+                let next_rotation_at = step.next_rotation_at;
+                let publication =
+                    publication::renewed(&self.setup.policy, &step.observed, &[], next_rotation_at, &clocks);
+                publication.map(|publication| {
+                    Effect::Publish(Box::new(Attempt { publication, dated: universe.now, kind }))
+                })
+            }
+            Decision::Hold(_) => {
                 self.step = Some(step);
                 return self.afterwards(universe);
             }
@@ -232,7 +239,7 @@ impl Rotator {
         }
         let policy = &self.setup.policy;
         let publication =
-            publication::enrolled(policy, &step.observed, &chosen, step.next_rotation_at, clocks);
+            publication::renewed(policy, &step.observed, &chosen, step.next_rotation_at, clocks);
         self.step = Some(step);
         publication.map_or(Effect::Done, |publication| {
             self.listed = publication.retiring.iter().filter(|(key, _)| chosen.contains(key)).collect();
@@ -323,6 +330,7 @@ impl Rotator {
             Kind::Adoption => universe.tally.adoptions += 1,
             Kind::Enrolment => universe.tally.enrolments += 1,
             Kind::Undo => return Effect::Enable(self.listed.clone()),
+            Kind::Reshape => universe.tally.reshapes += 1,
         }
         if universe.stamped { self.retire(universe) } else { Effect::Stamp }
     }

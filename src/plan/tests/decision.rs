@@ -1,6 +1,7 @@
 //! One decision per project, each with its reason.
 
 use crate::domain::marker::Owner;
+use crate::domain::shape::{Shape, ShapeMark};
 
 use super::*;
 
@@ -151,6 +152,46 @@ fn only_an_enabled_and_unlisted_key_is_enrolled() {
 }
 
 #[test]
+fn a_secret_in_another_shape_than_is_wanted_is_written_again_when_its_own_has_rested() {
+    let shape = |fields: &[(&str, &str)]| {
+        let entry = |(name, text): &(&str, &str)| ((*name).to_owned(), Shape::check(name, text).unwrap());
+        Arc::new(Shape::new(fields.iter().map(entry).collect()).unwrap())
+    };
+    let wanted = shape(&[("KEY", "{api_key}")]);
+    let published = || Scene::new().published("K1", "21 03:00:00");
+    let scene = |mark: Option<ShapeMark>| {
+        let wanted = Arc::clone(&wanted);
+        published().damaged(|secret| secret.shape = mark).with(|policy| policy.shape = wanted)
+    };
+    assert_eq!(scene(None).decision(), Decision::Reshape);
+    assert_eq!(scene(Some(wanted.mark(at("21 03:00:15")))).decision(), hold());
+    let other = shape(&[("OTHER", "x")]);
+    assert_eq!(scene(Some(other.mark(at("21 11:50:00")))).decision(), Decision::Reshape);
+    let young = scene(Some(other.mark(at("21 11:50:01"))));
+    assert_eq!((young.decision(), young.plan().wake_at), (hold(), Some(at("21 12:00:02"))));
+    assert_eq!(scene(Some(other.mark(at("22 12:00:01")))).decision(), Decision::Reshape, "a broken clock");
+    // Back to the standard one, of which a secret does not speak.
+    assert_eq!(published().decision(), hold());
+    let custom = |mark: ShapeMark| published().damaged(|secret| secret.shape = Some(mark));
+    assert_eq!(custom(wanted.mark(at("21 03:00:15"))).decision(), Decision::Reshape);
+    assert_eq!(custom(Shape::default().mark(at("21 03:00:15"))).decision(), hold());
+    // What is written anyway needs no writing of its own.
+    assert_eq!(scene(None).key("K2", "21 10:00:00").decision(), Decision::Enrol);
+    assert_eq!(scene(None).asked().decision(), Decision::Rotate(Due::Asked));
+    assert_eq!(scene(None).rotated("K2").shape_mark(), Some(wanted.mark(at("21 12:00:15"))));
+}
+
+#[test]
+fn a_field_that_another_owner_has_is_a_conflict_unless_paths_may_be_adopted() {
+    let scene = || {
+        Scene::new().published("K1", "20 03:00:00").damaged(|secret| secret.taken = Some("KEY".to_owned()))
+    };
+    assert_eq!(scene().decision(), Decision::Hold(Hold::Conflict(Conflict::FieldTaken("KEY".to_owned()))));
+    let adopting = scene().with(|policy| policy.adopt_paths = true);
+    assert_eq!(adopting.decision(), Decision::Rotate(Due::Schedule));
+}
+
+#[test]
 fn a_published_key_that_works_but_is_not_listed_is_left_to_a_person() {
     let scene = Scene::new().published("K1", "01 03:00:00").became(PublishedKey::Misplaced);
     assert_eq!(scene.decision(), Decision::Hold(Hold::Misplaced));
@@ -259,6 +300,7 @@ fn each_decision_has_its_word_its_reason_and_its_sentence() {
         (Decision::Rotate(Due::Schedule), "rotate", "schedule", "a new key is due"),
         (Decision::Adopt(Due::Asked, key()), "adopt", "asked", "an interrupted rotation serves"),
         (Decision::Enrol, "enrol", "unlisted_key", "listed for retirement"),
+        (Decision::Reshape, "reshape", "fields_changed", "same key"),
         (hold(), "hold", "up_to_date", "up to date"),
     ] {
         assert_eq!((decision.label(), decision.reason()), (label, reason));

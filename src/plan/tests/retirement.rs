@@ -153,7 +153,7 @@ fn an_enrolment_changes_nothing_but_the_list() {
         .listing("K1", "01 00:00:00")
         .overlap(HOUR);
     let next = Some(at("22 03:00:00"));
-    let enrolled = publication::enrolled(&scene.policy, &scene.observed(), &[], next, &scene.clocks).unwrap();
+    let enrolled = publication::renewed(&scene.policy, &scene.observed(), &[], next, &scene.clocks).unwrap();
     assert_eq!((&enrolled.api_key, enrolled.rotated_at), (&key("K1"), at("20 03:00:00")));
     assert_eq!(enrolled.overlap, 24 * HOUR, "the promise to the readers of this key stays");
     assert_eq!(enrolled.next_rotation_at, next);
@@ -167,20 +167,14 @@ fn an_enrolment_changes_nothing_but_the_list() {
 fn a_secret_that_is_due_for_repair_is_not_enrolled_into() {
     let enrolled = |change: fn(&mut Published)| {
         let scene = Scene::new().published("K1", "20 03:00:00").damaged(change);
-        publication::enrolled(&scene.policy, &scene.observed(), &[], None, &scene.clocks)
+        publication::renewed(&scene.policy, &scene.observed(), &[], None, &scene.clocks)
     };
     assert_eq!(enrolled(|secret| secret.api_key = None), None);
     assert_eq!(enrolled(|secret| secret.rotated_at = None), None);
     // The rotation's id is also in the key's own notes.
     assert_eq!(enrolled(|secret| secret.rotation = None).unwrap().rotation, rotation());
     assert_eq!(
-        publication::enrolled(
-            &Scene::new().policy,
-            &Scene::new().observed(),
-            &[],
-            None,
-            &Scene::new().clocks
-        ),
+        publication::renewed(&Scene::new().policy, &Scene::new().observed(), &[], None, &Scene::new().clocks),
         None
     );
 }

@@ -92,7 +92,7 @@ fn what_comes_back_counts_as_old_only_from_now_on() {
     let scene = scene().but(disabled_at("21 11:00:00")).listing("gone", "20 03:00:22");
     let anew = [fingerprint("K0")];
     let publication =
-        publication::enrolled(&scene.policy, &scene.observed(), &anew, None, &scene.clocks).unwrap();
+        publication::renewed(&scene.policy, &scene.observed(), &anew, None, &scene.clocks).unwrap();
     assert_eq!(since(&publication, "K0"), Some(at("21 12:00:15")));
     assert_eq!((&publication.api_key, publication.rotated_at), (&key("K1"), at("20 03:00:00")));
     assert_eq!(since(&publication, "gone"), None);

@@ -19,11 +19,15 @@ fn instance(name: &str) -> Instance {
 }
 
 fn replacing() -> Layout {
-    Layout::new(&Write::Replace, instance("default"))
+    Layout::new(&Write::Replace, &SecretRules::default(), instance("default"))
 }
 
 fn merging() -> Layout {
-    Layout::new(&Write::Merge { prefix: "ex_".to_owned() }, instance("default"))
+    merging_with(&SecretRules::default())
+}
+
+fn merging_with(rules: &SecretRules) -> Layout {
+    Layout::new(&Write::Merge { prefix: "ex_".to_owned() }, rules, instance("default"))
 }
 
 fn publication() -> Publication {
@@ -43,6 +47,8 @@ fn publication() -> Publication {
         next_rotation_at: Some(rotated_at),
         overlap: Duration::from_secs(60),
         retiring: Retiring::default(),
+        shape: Arc::default(),
+        shaped_at: Some(rotated_at),
     }
 }
 
@@ -93,12 +99,18 @@ fn a_shared_secret_has_room_unless_one_of_our_names_is_taken() {
 
 #[test]
 fn a_merge_names_all_our_fields_and_no_other() {
-    let patch = merging().patch(&Publication { next_rotation_at: None, ..publication() });
+    let patch =
+        merging().patch(&Publication { next_rotation_at: None, ..publication() }, &SecretState::Absent);
     let names: Vec<_> = patch.keys().map(|name| name.strip_prefix("ex_").expect("our prefix")).collect();
     assert_eq!(names.len(), FIELDS.len());
     assert!(names.iter().all(|name| FIELDS.contains(name)));
     assert_eq!((&patch["ex_api_key"], &patch["ex_next_rotation_at"]), (&json!("key-1"), &Value::Null));
-    assert!(merging().removal().iter().all(|(name, value)| patch.contains_key(name) && value.is_null()));
+    assert!(
+        merging()
+            .removal(&SecretState::Absent)
+            .iter()
+            .all(|(name, value)| patch.contains_key(name) && value.is_null())
+    );
 }
 
 #[test]
@@ -115,4 +127,69 @@ fn debug_shows_no_value_of_another_owner() {
     let before = json!({"password": "hunter2", "ex_managed_by": OURS});
     let seen = merging().interpret(version(before, &[("note", "hunter2")]));
     assert!(!format!("{seen:?}").contains("hunter2"));
+}
+
+fn rules(fields: &[(&str, &str)]) -> SecretRules {
+    let entries =
+        fields.iter().map(|(name, text)| ((*name).to_owned(), Shape::check(name, text).expect("a field")));
+    SecretRules { shape: Arc::new(Shape::new(entries.collect()).expect("a shape")), ..SecretRules::default() }
+}
+
+const RENAMED: [(&str, &str); 3] =
+    [("KEY", "{api_key}"), ("api_key", ""), ("DSN", "a {api_key} b {server_url}")];
+
+#[test]
+fn added_fields_have_no_prefix_and_what_is_left_out_is_removed() {
+    let rules = rules(&RENAMED);
+    let layout = merging_with(&rules);
+    let shaped_at = DateTime::from_timestamp(1_795_000_000, 0);
+    let publication = Publication { shape: Arc::clone(&rules.shape), shaped_at, ..publication() };
+    let mark = "0123456789ab@2026-01-01T00:00:00Z,GONE,KEY";
+    let before =
+        layout.interpret(version(json!({"ex_managed_by": OURS, "ex_shape": mark, "GONE": "x"}), &[]));
+    assert!(!before.has_others);
+    let patch = layout.patch(&publication, &before.state);
+    let value = |name: &str| patch.get(name).cloned();
+    assert_eq!(value("KEY"), Some(json!("key-1")));
+    assert_eq!(value("DSN"), Some(json!("a key-1 b https://api.exceptionless.com")));
+    assert_eq!((value("ex_api_key"), value("GONE")), (Some(Value::Null), Some(Value::Null)));
+    let whole = layout.data(&publication);
+    assert_eq!((whole.get("ex_api_key"), whole.get("GONE")), (None, None));
+
+    let read = layout.interpret(version(whole.clone(), &[])).state;
+    let SecretState::Ours(published) = &read else { panic!("{read:?}") };
+    assert_eq!((published.api_key.as_ref(), &published.taken), (Some(&publication.api_key), &None));
+    // Whoever reads with another configuration finds the key by what the secret says.
+    let standard = merging().interpret(version(whole, &[])).state;
+    assert!(matches!(&standard, SecretState::Ours(published) if published.api_key.is_some()));
+    assert!(!format!("{read:?} {publication:?}").contains("key-1"));
+}
+
+#[test]
+fn a_name_that_another_owner_has_is_taken_until_the_secret_says_that_it_is_ours() {
+    let rules = rules(&RENAMED);
+    let taken = |data| match merging_with(&rules).interpret(version(data, &[])).state {
+        SecretState::Ours(published) => published.taken,
+        other => panic!("{other:?}"),
+    };
+    let mark = "0123456789ab@2026-01-01T00:00:00Z,key:KEY,DSN";
+    assert_eq!(taken(json!({"ex_managed_by": OURS, "KEY": "x", "DSN": "y"})), Some("DSN".to_owned()));
+    assert_eq!(taken(json!({"ex_managed_by": OURS, "ex_shape": mark, "KEY": "x", "DSN": "y"})), None);
+    let state = merging_with(&rules).interpret(version(json!({"KEY": "x"}), &[])).state;
+    assert_eq!(state, foreign(None));
+}
+
+#[test]
+fn the_mark_is_complete_only_with_what_is_set_in_the_metadata() {
+    let rules = SecretRules { max_versions: Some(3), cas_required: Some(true), ..SecretRules::default() };
+    let layout = Layout::new(&Write::Replace, &rules, instance("default"));
+    let stamped = |layout: &Layout, marks: &[(&str, &str)]| {
+        let marks = [&[("managed_by", OURS)], marks].concat();
+        let state = layout.interpret(version(json!({"managed_by": OURS}), &marks)).state;
+        matches!(state, SecretState::Ours(published) if published.stamped)
+    };
+    let set = ("settings", "max_versions=3,cas_required=true");
+    assert!(stamped(&layout, &[set]) && !stamped(&layout, &[]));
+    assert!(stamped(&replacing(), &[]) && !stamped(&replacing(), &[set]));
+    assert_eq!(layout.stamp()["settings"].as_deref(), Some(set.1));
 }

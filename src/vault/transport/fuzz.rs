@@ -9,7 +9,7 @@ use vaultrs::api::kv2::requests::ReadSecretRequest;
 use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, SecretVersionMetadata};
 
 use super::*;
-use crate::config::{SecretSource, VaultAuth, Write};
+use crate::config::{SecretRules, SecretSource, VaultAuth, Write};
 use crate::domain::fuzz::{any_text, cases, damage, damaged, damages, gives_away, said, secret, shown};
 use crate::domain::ids::Instance;
 use crate::domain::path::SecretPath;
@@ -29,6 +29,7 @@ const ANSWERS: [&str; 6] = [
 pub(in crate::vault) fn transport() -> &'static Transport {
     static TRANSPORT: LazyLock<Transport> = LazyLock::new(|| {
         let settings = config::Vault {
+            secret: SecretRules::default(),
             address: "http://127.0.0.1:8200".parse().unwrap(),
             namespace: None,
             mount: "secret".to_owned(),
@@ -89,7 +90,7 @@ proptest! {
         damages in damages(),
     ) {
         let write = if prefix.is_empty() { Write::Replace } else { Write::Merge { prefix: prefix.to_owned() } };
-        let layout = Layout::new(&write, Instance::parse("default").unwrap());
+        let layout = Layout::new(&write, &SecretRules::default(), Instance::parse("default").unwrap());
         let answer = answer(200, damage(kept(prefix, &key, &format!(r#"["{key}"]"#)).into_bytes(), &damages));
         let response = transport().data::<ReadSecretResponse>(&attempt(), &answer);
         let secret = match response {
@@ -142,7 +143,7 @@ proptest! {
 #[test]
 fn the_documents_are_read_as_they_are() {
     let answer = answer(200, kept("", "k", &json!({}).to_string()).into_bytes());
-    let layout = Layout::new(&Write::Replace, Instance::parse("default").unwrap());
+    let layout = Layout::new(&Write::Replace, &SecretRules::default(), Instance::parse("default").unwrap());
     let response: ReadSecretResponse = transport().data(&attempt(), &answer).unwrap();
     assert!(matches!(layout.interpret(response).state, SecretState::Ours(_)));
 }

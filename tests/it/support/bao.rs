@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use exceptionless_rotator::config::{self, SecretSource, VaultAuth, Write};
+use exceptionless_rotator::config::{self, SecretRules, SecretSource, VaultAuth, Write};
 use exceptionless_rotator::domain::ids::Instance;
 use exceptionless_rotator::tls;
 use exceptionless_rotator::traffic::Traffic;
@@ -393,6 +393,7 @@ pub fn settings(address: &str, mount: &str, auth: VaultAuth) -> config::Vault {
         namespace: None,
         mount: mount.to_owned(),
         write: Write::Replace,
+        secret: SecretRules::default(),
         ca_file: None,
         client_certificate: None,
         tls_server_name: None,
