@@ -267,8 +267,10 @@ pub enum VaultAuth {
         mount: String,
         /// The role id.
         role_id: String,
-        /// The secret id.
+        /// The secret id, or the token that it is wrapped in.
         secret_id: SecretSource,
+        /// Whether it is wrapped.
+        wrapped: bool,
     },
     /// The token of a pod's service account.
     Kubernetes {
@@ -296,6 +298,13 @@ pub enum VaultAuth {
         username: String,
         /// The user's password.
         password: SecretSource,
+    },
+    /// The client certificate of the connection.
+    Cert {
+        /// Where the method is mounted, such as `cert`.
+        mount: String,
+        /// The role at Vault; without one, whichever knows the certificate.
+        role: Option<String>,
     },
 }
 

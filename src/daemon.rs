@@ -159,6 +159,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
             }
         }
         if let Some(mut fresh) = fresh {
+            fresh.engine.vault.inherit(&setup.engine.vault);
             candidate.go_on(&mut fresh.engine).await;
             let moved = fresh.listen != setup.listen;
             setup = fresh;

@@ -39,6 +39,7 @@ use secret::Layout;
 use transport::{Answer, Call, Transport};
 
 pub use attempt::{Attempt, Said};
+pub use auth::Wrapped;
 pub use connections::UnusableFile;
 pub use error::{Kind, LoginRefused, VaultError};
 pub use lease::LeaseRead;
@@ -97,6 +98,16 @@ impl VaultStore {
     /// returns the time until it is due next. `None` when it never is, or before the first login.
     pub async fn renew_if_due(&self) -> Result<Option<Duration>, VaultError> {
         self.0.session.renew_if_due(&self.0.transport).await
+    }
+
+    /// Takes over from the store that this one follows what can be had only once: a secret id that was unwrapped.
+    pub fn inherit(&self, former: &Self) {
+        self.0.session.inherit(&former.0.session);
+    }
+
+    /// The wrapped secret id that a login would unwrap, looked at and left as it is; `None` if there is none.
+    pub async fn wrapped_secret_id(&self) -> Result<Option<Wrapped>, VaultError> {
+        self.0.session.wrapped(&self.0.transport).await
     }
 
     /// When the token ends, unless it never does or is being replaced at this moment.

@@ -47,7 +47,8 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> (Option<Vault>,
     }
     section.finish(report);
 
-    let auth = vault_auth::section(sources, report);
+    let has_certificate = client_certificate.as_ref().map(Option::is_some);
+    let auth = vault_auth::section(sources, report, has_certificate);
     let secret = secret_fields::section(sources, report, write.as_ref());
     let paths = template.zip(adopt).map(|(template, adopt)| Paths { template, adopt });
     let build = || {

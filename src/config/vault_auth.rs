@@ -18,7 +18,7 @@ enum Method {
     Kubernetes,
     Jwt,
     UserPass,
-    Later,
+    Cert,
 }
 
 const METHODS: [(&str, Method); 6] = [
@@ -27,15 +27,16 @@ const METHODS: [(&str, Method); 6] = [
     ("kubernetes", Method::Kubernetes),
     ("jwt", Method::Jwt),
     ("userpass", Method::UserPass),
-    ("cert", Method::Later),
+    ("cert", Method::Cert),
 ];
 
-const AUTH_KEYS: [&str; 13] = [
+const AUTH_KEYS: [&str; 14] = [
     "method",
     "mount",
     "role_id",
     "secret_id",
     "secret_id_file",
+    "secret_id_wrapped",
     "role",
     "jwt",
     "jwt_file",
@@ -49,7 +50,12 @@ const AUTH_KEYS: [&str; 13] = [
 /// Where every pod finds the token of its service account.
 const IN_A_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<VaultAuth> {
+/// `certificate` is whether there is a client certificate, if that is known.
+pub(super) fn section(
+    sources: &Sources,
+    report: &mut Report,
+    certificate: Option<bool>,
+) -> Option<VaultAuth> {
     let mut section = Section::open(sources, "vault.auth");
     let (method, choice) = method(&mut section, sources);
     let choice = choice.as_ref();
@@ -60,8 +66,20 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<VaultAut
     let role_id =
         section.chosen("role_id", choice, by_role, "\"...\"", |given| given.filled().map(str::to_owned));
     let secret_id = section.secret(["secret_id", "secret_id_file"], choice, by_role, |_| Ok(()));
+    let wrapped = section.allowed("secret_id_wrapped", choice, by_role, Given::switch);
     let by_jwt = is(&[Method::Kubernetes, Method::Jwt]);
-    let role = section.chosen("role", choice, by_jwt, "\"exceptionless-rotator\"", role_name);
+    let by_cert = is(&[Method::Cert]);
+    let role = match by_cert {
+        true => section.allowed("role", choice, true, role_name),
+        false => section.chosen("role", choice, by_jwt, "\"exceptionless-rotator\"", role_name),
+    };
+    if by_cert && certificate == Some(false) {
+        let complaint = Complaint::new(
+            "needs vault.client_cert_file and vault.client_key_file",
+            "write both under [vault], or choose another method",
+        );
+        section.complain_of_pair("method", complaint);
+    }
     // Any other issuer's token lies where the operator has put it.
     let of_pod = is(&[Method::Kubernetes]).then(|| (Place::built_in(), SecretSource::File(IN_A_POD.into())));
     let jwt = section.secret_or(["jwt", "jwt_file"], choice, by_jwt, of_pod, |_| Ok(()));
@@ -74,11 +92,16 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<VaultAut
 
     Some(match method? {
         Method::Token => VaultAuth::Token { token: token? },
-        Method::AppRole => VaultAuth::AppRole { mount: mount?, role_id: role_id?, secret_id: secret_id? },
+        Method::AppRole => VaultAuth::AppRole {
+            mount: mount?,
+            role_id: role_id?,
+            secret_id: secret_id?,
+            wrapped: wrapped.unwrap_or(false),
+        },
         Method::Kubernetes => VaultAuth::Kubernetes { mount: mount?, role: role?, jwt: jwt? },
         Method::Jwt => VaultAuth::Jwt { mount: mount?, role: role?, jwt: jwt? },
         Method::UserPass => VaultAuth::UserPass { mount: mount?, username: username?, password: password? },
-        Method::Later => return None,
+        Method::Cert => VaultAuth::Cert { mount: mount?, role },
     })
 }
 
@@ -92,13 +115,8 @@ fn method(section: &mut Section<'_>, sources: &Sources) -> (Option<Method>, Opti
         let choice = Choice { text: "method = \"token\"".to_owned(), layer: Layer::VaultVariable };
         return (Some(Method::Token), Some(choice));
     }
-    let method = section.required("method", "\"approle\"", |given| match given.word(&METHODS)? {
-        Method::Later => Err(Complaint::new(
-            "is a method that this version does not support",
-            "write \"approle\", \"kubernetes\", \"jwt\", \"userpass\" or \"token\"",
-        )),
-        method => Ok((method, given.text()?)),
-    });
+    let method =
+        section.required("method", "\"approle\"", |given| Ok((given.word(&METHODS)?, given.text()?)));
     let choice = method.map(|(_, word)| Choice { text: format!("method = \"{word}\""), layer });
     (method.map(|(method, _)| method), choice)
 }
@@ -145,16 +163,18 @@ impl VaultAuth {
             Self::Kubernetes { .. } => "kubernetes",
             Self::Jwt { .. } => "jwt",
             Self::UserPass { .. } => "userpass",
+            Self::Cert { .. } => "cert",
         }
     }
 
-    /// Where the secret stands by which we are known.
-    pub fn credential(&self) -> &SecretSource {
-        match self {
+    /// Where the secret stands by which we are known; `None` if that is the connection's own.
+    pub fn credential(&self) -> Option<&SecretSource> {
+        Some(match self {
             Self::Token { token } => token,
             Self::AppRole { secret_id, .. } => secret_id,
             Self::Kubernetes { jwt, .. } | Self::Jwt { jwt, .. } => jwt,
             Self::UserPass { password, .. } => password,
-        }
+            Self::Cert { .. } => return None,
+        })
     }
 }

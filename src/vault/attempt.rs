@@ -23,6 +23,8 @@ pub(super) enum Operation {
     MarkLease,
     List,
     LogIn,
+    LookUpWrapping,
+    Unwrap,
     Renew,
     LookUp,
     InspectMount,
@@ -43,13 +45,20 @@ impl Operation {
     pub(super) fn is_upkeep(self) -> bool {
         matches!(
             self,
-            Self::ReadLease | Self::HoldLease | Self::MarkLease | Self::LogIn | Self::Renew | Self::LookUp
+            Self::ReadLease
+                | Self::HoldLease
+                | Self::MarkLease
+                | Self::LogIn
+                | Self::LookUpWrapping
+                | Self::Unwrap
+                | Self::Renew
+                | Self::LookUp
         )
     }
 
-    /// Whether it can be sent again without a thought. A login may use up a secret id.
+    /// Whether it can be sent again without a thought. A login may use up a secret id, and unwrapping uses up the token.
     pub(super) fn is_repeatable(self) -> bool {
-        !self.writes() && self != Self::LogIn
+        !self.writes() && !matches!(self, Self::LogIn | Self::Unwrap)
     }
 
     /// The stable word for logs and tests.
@@ -65,6 +74,8 @@ impl Operation {
             Self::MarkLease => "mark_lease",
             Self::List => "list",
             Self::LogIn => "log_in",
+            Self::LookUpWrapping => "look_up_wrapping",
+            Self::Unwrap => "unwrap",
             Self::Renew => "renew",
             Self::LookUp => "look_up",
             Self::InspectMount => "inspect_mount",
@@ -81,6 +92,8 @@ impl Operation {
             Self::Withdraw => "delete",
             Self::List => "list",
             Self::LogIn => "log in at",
+            Self::LookUpWrapping => "look up the wrapping token at",
+            Self::Unwrap => "unwrap the secret id at",
             Self::Renew => "renew the token at",
             Self::LookUp => "look up the token at",
             Self::InspectMount | Self::AskCapabilities | Self::AskHealth => "ask",
@@ -95,7 +108,12 @@ impl Operation {
             Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
             Self::Mark | Self::MarkLease => r#""patch""#,
             Self::List => r#""list""#,
-            Self::Withdraw | Self::LogIn | Self::Renew | Self::AskCapabilities => r#""update""#,
+            Self::Withdraw
+            | Self::LogIn
+            | Self::LookUpWrapping
+            | Self::Unwrap
+            | Self::Renew
+            | Self::AskCapabilities => r#""update""#,
         }
     }
 }

@@ -16,28 +16,37 @@ use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfReques
 use vaultrs::api::token::responses::LookupTokenResponse;
 use vaultrs::api::{AuthInfo, EndpointResult};
 
-use super::attempt::{Attempt, Operation};
-use super::error::{Kind, VaultError};
+use super::attempt::{Attempt, Operation, Said};
+use super::error::{Kind, LoginRefused, VaultError};
 use super::transport::{Answer, Transport};
 use crate::config::{SecretSource, VaultAuth};
 use crate::jitter;
-use lease::{Lease, Setback};
+use lease::{Lease, Setback, same_secret};
+use wrapped::Unwrapping;
 
 pub(super) use lease::{Token, remaining};
+pub use wrapped::Wrapped;
 
 mod lease;
 mod login;
+mod wrapped;
+
+/// What a refusal means.
+type Refused = Box<dyn FnOnce(Said) -> LoginRefused + Send>;
 
 /// The login of this process.
 pub(super) struct Session {
     method: VaultAuth,
     attempts: AtomicU64,
     state: Mutex<State>,
+    unwrapping: Unwrapping,
 }
 
 #[derive(Default)]
 struct State {
     lease: Option<Lease>,
+    /// The credential that stood there when it was brought.
+    shown: Option<SecretString>,
     setback: Option<Setback>,
 }
 
@@ -50,7 +59,23 @@ impl State {
 
 impl Session {
     pub(super) fn new(method: VaultAuth) -> Self {
-        Self { method, attempts: AtomicU64::new(0), state: Mutex::default() }
+        let (attempts, state, unwrapping) = Default::default();
+        Self { method, attempts, state, unwrapping }
+    }
+
+    /// Takes over what can be had only once.
+    pub(super) fn inherit(&self, former: &Self) {
+        self.unwrapping.inherit(&former.unwrapping);
+    }
+
+    /// What the method would unwrap, which stays as it is; `None` if nothing is wrapped.
+    pub(super) async fn wrapped(&self, transport: &Transport) -> Result<Option<Wrapped>, VaultError> {
+        match &self.method {
+            VaultAuth::AppRole { mount, secret_id, wrapped: true, .. } => {
+                wrapped::inspect(transport, mount, secret_id).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// A token, after a login or a renewal if one is due. A renewal that fails is no failure as long as
@@ -59,7 +84,7 @@ impl Session {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if let Some(lease) = &state.lease
-            && !self.is_due(lease)
+            && !self.is_due(&state, lease)
         {
             return Ok(lease.token.clone());
         }
@@ -89,7 +114,7 @@ impl Session {
     /// or before the first login.
     pub(super) async fn renew_if_due(&self, transport: &Transport) -> Result<Option<Duration>, VaultError> {
         let mut state = self.state.lock().await;
-        let due = state.lease.as_ref().is_some_and(|lease| self.is_due(lease));
+        let due = state.lease.as_ref().is_some_and(|lease| self.is_due(&state, lease));
         if due && !state.setback.as_ref().is_some_and(|setback| self.is_paused(setback)) {
             self.refresh(&mut state, transport).await?;
         }
@@ -134,15 +159,21 @@ impl Session {
         transport.data(&call.attempt, &answer)
     }
 
-    /// Whether it is time to renew it, or another token was put in its place.
-    fn is_due(&self, lease: &Lease) -> bool {
-        lease.is_due(Instant::now()) || self.is_replaced(lease)
+    /// Whether it is time to renew it, or its credential was replaced.
+    fn is_due(&self, state: &State, lease: &Lease) -> bool {
+        lease.is_due(Instant::now()) || self.is_replaced(state)
     }
 
-    /// Whether the operator, or an agent, has put another token in the file. What cannot be read now is no other.
-    fn is_replaced(&self, lease: &Lease) -> bool {
-        let VaultAuth::Token { token: SecretSource::File(_) } = &self.method else { return false };
-        self.credential().is_some_and(|found| !lease.token.is(&found))
+    /// Whether the operator, or an agent, has put another credential in the place of one that does not wait for the next
+    /// login: a token serves at once, and a wrapping token soon expires. What cannot be read now is no other.
+    fn is_replaced(&self, state: &State) -> bool {
+        match &self.method {
+            VaultAuth::Token { token: SecretSource::File(_) }
+            | VaultAuth::AppRole { secret_id: SecretSource::File(_), wrapped: true, .. } => {}
+            _ => return false,
+        }
+        let shown = |found| state.shown.as_ref().is_some_and(|shown| same_secret(&found, shown));
+        self.credential().is_some_and(|found| !shown(found))
     }
 
     fn is_paused(&self, setback: &Setback) -> bool {
@@ -151,21 +182,21 @@ impl Session {
 
     /// What we would show to Vault now.
     fn credential(&self) -> Option<SecretString> {
-        self.method.credential().read().ok()
+        self.method.credential()?.read().ok()
     }
 
     /// Logs in or renews. On failure a lease that lives stays, with a later attempt in view.
     async fn refresh(&self, state: &mut State, transport: &Transport) -> Result<Token, VaultError> {
         let credential = self.credential();
         let refreshed = match &state.lease {
-            Some(lease) if lease.renewable && !self.is_replaced(lease) => self.renew(transport, lease).await,
+            Some(lease) if lease.renewable && !self.is_replaced(state) => self.renew(transport, lease).await,
             Some(_) | None => self.log_in(transport).await,
         };
         self.attempts.fetch_add(1, Ordering::AcqRel);
         match refreshed {
             Ok(lease) => {
                 let token = lease.token.clone();
-                *state = State { lease: Some(lease), setback: None };
+                *state = State { lease: Some(lease), shown: credential, setback: None };
                 Ok(token)
             }
             Err(error) => {
@@ -186,8 +217,15 @@ impl Session {
         let granted = |info| Lease::granted(info, serial, Instant::now(), jitter::share());
         let lease = match &self.method {
             VaultAuth::Token { token } => self.take(transport, token, serial).await?,
-            VaultAuth::AppRole { mount, role_id, secret_id } => {
-                granted(login::with_approle(transport, mount, role_id, secret_id).await?)
+            VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
+                let (at, place) = (mount.clone(), secret_id.to_string());
+                let (secret, refused): (_, Refused) = if *wrapped {
+                    let secret = self.unwrapping.secret_id(transport, mount, secret_id).await?;
+                    (secret, Box::new(|said| LoginRefused::Unwrapped { mount: at, place, said }))
+                } else {
+                    (read(secret_id)?, Box::new(|said| LoginRefused::AppRole { mount: at, place, said }))
+                };
+                granted(login::with_approle(transport, mount, role_id, secret, refused).await?)
             }
             VaultAuth::Kubernetes { mount, role, jwt } => {
                 granted(login::with_kubernetes(transport, mount, role, jwt).await?)
@@ -197,6 +235,9 @@ impl Session {
             }
             VaultAuth::UserPass { mount, username, password } => {
                 granted(login::with_password(transport, mount, username, password).await?)
+            }
+            VaultAuth::Cert { mount, role } => {
+                granted(login::with_certificate(transport, mount, role.as_deref()).await?)
             }
         };
         tracing::info!(

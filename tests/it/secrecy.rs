@@ -16,7 +16,7 @@ use crate::support::secrets;
 const WRONG_PASSWORD: &str = "battery staple wrong";
 
 /// All libraries too.
-const FINEST: &str =
+pub const FINEST: &str =
     "\"trace,hyper=trace,hyper_util=trace,h2=trace,reqwest=trace,rustls=trace,vaultrs=trace,rustify=trace\"";
 
 /// Everything that was printed, and all that must not be in it.

@@ -6,6 +6,7 @@ pub mod bao;
 pub mod cluster;
 pub mod dice;
 pub mod document;
+pub mod durable;
 pub mod guard;
 pub mod issuer;
 pub mod kubernetes;

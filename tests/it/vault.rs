@@ -25,6 +25,7 @@ mod secrecy;
 mod service_account;
 mod sink;
 mod tls;
+mod wrapped;
 
 const KEY: &str = "LhhP1C9gijpSKCslHHCvwdSIz298twx271nTest0";
 

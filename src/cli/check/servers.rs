@@ -9,7 +9,7 @@ use crate::config::{Config, ExceptionlessAuth, SecretSource, VaultAuth};
 use crate::engine::event::chain;
 use crate::engine::lease::LeaseView;
 use crate::engine::{Engine, WIDEST_SPREAD, clock};
-use crate::vault::Identity;
+use crate::vault::{Identity, Wrapped};
 
 use super::Findings;
 
@@ -105,6 +105,17 @@ pub(super) async fn vault(engine: &Engine, config: &Config, findings: &mut Findi
             return false;
         }
     }
+    match engine.vault.wrapped_secret_id().await {
+        Ok(None) => {}
+        Ok(Some(wrapped)) => {
+            left_wrapped(&wrapped, &config.vault.auth, findings);
+            return false;
+        }
+        Err(error) => {
+            findings.bad("vault token", error);
+            return false;
+        }
+    }
     if let Err(error) = engine.vault.preflight().await {
         findings.bad("vault", error);
         return false;
@@ -114,6 +125,17 @@ pub(super) async fn vault(engine: &Engine, config: &Config, findings: &mut Findi
         Err(error) => findings.unwise("vault token", format!("it cannot be looked up: {}", chain(&error))),
     }
     true
+}
+
+/// A secret id can be unwrapped once, and that is for the process that will work with it.
+fn left_wrapped(wrapped: &Wrapped, auth: &VaultAuth, findings: &mut Findings) {
+    let place = auth.credential().map(SecretSource::to_string).unwrap_or_default();
+    let lasts = humantime::format_duration(Duration::from_secs(wrapped.lasts.as_secs()));
+    findings.fine("vault token", format!(
+        "by {}, whose secret id in {place} is wrapped by {} and can be unwrapped for another {lasts}; it is left wrapped for \
+         the process that will run, so nothing behind a login was looked at",
+        auth.method(), wrapped.path
+    ));
 }
 
 fn token(identity: &Identity, auth: &VaultAuth, findings: &mut Findings) {

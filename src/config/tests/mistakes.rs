@@ -60,7 +60,6 @@ const IN_FILE: &[(&str, &str, &str, &str)] = &[
     ("vault", r#"ca_file = "absent.pem""#, "vault.ca_file", "cannot be read"),
     ("vault", r#"ca_file = "password""#, "vault.ca_file", "no PEM certificate"),
     ("vault", r#"timeout = "0s""#, "vault.timeout", "is 0"),
-    ("vault.auth", r#"method = "cert""#, "vault.auth.method", r#""jwt", "userpass" or "token""#),
     ("vault.auth", r#"mount = "a//b""#, "vault.auth.mount", "segment"),
     ("vault.auth", r#"role = "rotator""#, "vault.auth.role", r#"has no use with method = "approle""#),
     ("vault.auth", r#"jwt_file = "token""#, "vault.auth.jwt_file", r#"has no use with method = "approle""#),
@@ -207,7 +206,7 @@ fn missing_keys_say_what_to_write_and_which_variable_would_do() {
 fn all_mistakes_of_all_sources_are_reported_at_once() {
     let desk = Desk::new();
     let toml =
-        desk.with("rotation", "overlap = \"soon\"").replace("method = \"approle\"", "method = \"cert\"");
+        desk.with("rotation", "overlap = \"soon\"").replace("method = \"approle\"", "method = \"ldap\"");
     let toml = format!("{toml}\n[[override]]\nschedule = \"never\"\nmach = \"x\"\n");
     let error = desk
         .load(&toml, &[("ROTATOR__VAULT__ADRESS", "x"), ("ROTATOR__ROTATION__CONCURRENCY", "0")])

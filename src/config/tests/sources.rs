@@ -13,11 +13,14 @@ fn password_of(loaded: &Loaded) -> &SecretSource {
 fn vault_secret_of(loaded: &Loaded) -> String {
     match &loaded.config.vault.auth {
         VaultAuth::Token { token } => format!("token {token}"),
-        VaultAuth::AppRole { mount, role_id, secret_id } => format!("{mount} {role_id} {secret_id}"),
+        VaultAuth::AppRole { mount, role_id, secret_id, wrapped: _ } => {
+            format!("{mount} {role_id} {secret_id}")
+        }
         VaultAuth::Kubernetes { mount, role, jwt } | VaultAuth::Jwt { mount, role, jwt } => {
             format!("{mount} {role} {jwt}")
         }
         VaultAuth::UserPass { mount, username, password } => format!("{mount} {username} {password}"),
+        VaultAuth::Cert { mount, role } => format!("{mount} {role:?}"),
     }
 }
 

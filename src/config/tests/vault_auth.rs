@@ -16,7 +16,10 @@ const METHODS: [(&str, &str); 5] = [
 token_file = "token""#,
         "Token { token: SecretSource(DIR/token) }",
     ),
-    (APPROLE, r#"AppRole { mount: "approle", role_id: "role", secret_id: SecretSource(DIR/secret-id) }"#),
+    (
+        APPROLE,
+        r#"AppRole { mount: "approle", role_id: "role", secret_id: SecretSource(DIR/secret-id), wrapped: false }"#,
+    ),
     (
         r#"method = "kubernetes"
 role = "rotator"
@@ -38,7 +41,8 @@ password_file = "password""#,
 ];
 
 /// Every key that some method has, with a value that would be good there.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
+    "secret_id_wrapped = true",
     "mount = \"somewhere\"",
     "role_id = \"role\"",
     "secret_id_file = \"secret-id\"",
@@ -88,7 +92,8 @@ fn a_key_of_another_method_is_refused() {
     for (lines, _) in METHODS {
         let method = lines.lines().next().expect("the method");
         for foreign in KEYS {
-            let own = lines.lines().any(|line| key(line) == key(foreign));
+            let own = lines.lines().any(|line| key(line) == key(foreign))
+                || (key(foreign) == "secret_id_wrapped" && lines == APPROLE);
             if own || (key(foreign) == "mount" && !lines.contains("token_file")) {
                 continue;
             }
@@ -111,10 +116,49 @@ fn every_secret_may_come_by_a_variable() {
             format!("ROTATOR__VAULT__AUTH__{}", key(file).trim_end_matches("_file").to_uppercase());
         let toml = with(&lines.replace(file, ""));
         let loaded = desk.good(&toml, &[(variable.as_str(), "a secret")]);
-        assert_eq!(loaded.config.vault.auth.credential().to_string(), format!("${variable}"));
+        assert_eq!(
+            loaded.config.vault.auth.credential().expect("a secret").to_string(),
+            format!("${variable}")
+        );
         let shown = loaded.effective.to_string();
         assert!(shown.contains("[redacted]") && !shown.contains("a secret"), "{shown}");
     }
+}
+
+#[test]
+fn a_wrapped_secret_id_is_said_to_be_one() {
+    let desk = Desk::new();
+    let wrapped = |lines: &str, environment: &[(&str, &str)]| {
+        let auth = desk.good(&with(lines), environment).config.vault.auth;
+        matches!(auth, VaultAuth::AppRole { wrapped: true, .. })
+    };
+    assert!(wrapped(&format!("{APPROLE}\nsecret_id_wrapped = true"), &[]));
+    assert!(wrapped(APPROLE, &[("ROTATOR__VAULT__AUTH__SECRET_ID_WRAPPED", "true")]));
+    assert!(!wrapped(&format!("{APPROLE}\nsecret_id_wrapped = false"), &[]));
+    let problems = desk.problems(&with(&format!("{APPROLE}\nsecret_id_wrapped = \"yes\"")), &[]);
+    assert_eq!(problems[0].key, "vault.auth.secret_id_wrapped");
+}
+
+#[test]
+fn a_certificate_needs_its_files_and_nothing_else() {
+    let desk = Desk::new();
+    let problems = desk.problems(&with("method = \"cert\""), &[]);
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert_eq!(problem.key, "vault.auth.method");
+    let said = problem.to_string();
+    assert!(said.contains("vault.client_cert_file and vault.client_key_file"), "{said}");
+
+    desk.write("client.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n");
+    let files = "client_cert_file = \"client.pem\"\nclient_key_file = \"client.pem\"\n[vault.auth]";
+    let auth = |lines: &str| {
+        let toml = with(lines).replace("[vault.auth]", files);
+        format!("{:?}", desk.good(&toml, &[]).config.vault.auth)
+    };
+    assert_eq!(auth("method = \"cert\""), "Cert { mount: \"cert\", role: None }");
+    let named = "method = \"cert\"\nmount = \"pki/clients\"\nrole = \"rotator\"";
+    assert_eq!(auth(named), "Cert { mount: \"pki/clients\", role: Some(\"rotator\") }");
+    let toml = with("method = \"cert\"\npassword_file = \"password\"").replace("[vault.auth]", files);
+    assert!(desk.problems(&toml, &[])[0].to_string().contains("has no use with method = \"cert\""));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use vaultrs::api::token::responses::LookupTokenResponse;
 
+use super::wrapped::{Unwrapped, Wrapping};
 use super::*;
 use crate::domain::fuzz::{cases, damage, damages, gives_away, said, secret};
 use crate::vault::transport::fuzz::{answer, attempt, transport};
@@ -21,6 +22,18 @@ fn lookup(token: &str) -> String {
  "auth":null,"data":{{"accessor":"a","creation_time":1763690000,"creation_ttl":3600,"display_name":"approle",
  "entity_id":"e","expire_time":"2026-11-21T04:00:00Z","explicit_max_ttl":0,"id":"{token}","issue_time":null,"meta":null,
  "num_uses":0,"orphan":true,"path":"auth/approle/login","policies":["default"],"renewable":true,"ttl":3600}}}}"#
+    )
+}
+
+fn wrapping() -> &'static str {
+    r#"{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"wrap_info":null,"warnings":null,"auth":null,
+ "data":{"creation_path":"auth/approle/role/r/secret-id","creation_time":"2026-11-22T13:22:04.839860395Z","creation_ttl":60}}"#
+}
+
+fn unwrapped(secret_id: &str) -> String {
+    format!(
+        r#"{{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"wrap_info":null,"warnings":null,"auth":null,
+ "data":{{"secret_id":"{secret_id}","secret_id_accessor":"a","secret_id_num_uses":0,"secret_id_ttl":0}}}}"#
     )
 }
 
@@ -55,6 +68,22 @@ proptest! {
         match transport().data::<LookupTokenResponse>(&attempt(), &answer(200, body)) {
             Ok(found) => prop_assert!(lease(remaining(&found).unwrap_or_default()).is_alive(Instant::now())),
             Err(error) => prop_assert!(!gives_away(&said(&error), &token)),
+        }
+    }
+
+    #[test]
+    fn an_answer_about_a_wrapping_token_is_understood_or_an_error(damages in damages()) {
+        let body = damage(wrapping().into(), &damages);
+        if let Ok(found) = transport().data::<Wrapping>(&attempt(), &answer(200, body)) {
+            prop_assert!(found.describe(transport()).lasts <= Duration::from_secs(u32::MAX.into()));
+        }
+    }
+
+    #[test]
+    fn an_unwrapped_secret_id_is_in_no_error(secret_id in secret(), damages in damages()) {
+        let body = damage(unwrapped(&secret_id).into_bytes(), &damages);
+        if let Err(error) = transport().data::<Unwrapped>(&attempt(), &answer(200, body)) {
+            prop_assert!(!gives_away(&said(&error), &secret_id));
         }
     }
 }

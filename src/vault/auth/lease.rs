@@ -65,10 +65,6 @@ impl Token {
     pub(in crate::vault) fn secret(&self) -> &SecretString {
         &self.secret
     }
-
-    pub(super) fn is(&self, secret: &SecretString) -> bool {
-        self.secret.expose_secret() == secret.expose_secret()
-    }
 }
 
 impl Lease {
@@ -121,12 +117,17 @@ impl Setback {
 
     /// Whether Vault is still left alone.
     pub(super) fn stands(&self, now: Instant, credential: Option<&SecretString>) -> bool {
-        let same = match (&self.credential, credential) {
-            (Some(shown), Some(found)) => shown.expose_secret() == found.expose_secret(),
+        let unchanged = match (&self.credential, credential) {
+            (Some(shown), Some(found)) => same_secret(shown, found),
             (shown, found) => shown.is_none() && found.is_none(),
         };
-        same && now < self.retry_at
+        unchanged && now < self.retry_at
     }
+}
+
+/// Whether two secrets are the same one.
+pub(super) fn same_secret(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 /// How long a token still lives, a second at least; `None` for one that does not end. Vault counts whole

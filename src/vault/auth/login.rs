@@ -4,6 +4,7 @@
 //! cluster replaces the token of a service account long before it ends.
 
 use rustify::Endpoint;
+use rustify_derive::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
 use vaultrs::api::AuthInfo;
 use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
@@ -21,16 +22,15 @@ pub(super) async fn with_approle(
     transport: &Transport,
     mount: &str,
     role_id: &str,
-    secret_id: &SecretSource,
+    secret: SecretString,
+    refused: impl FnOnce(Said) -> LoginRefused,
 ) -> Result<AuthInfo, VaultError> {
-    let secret = read(secret_id)?;
     let request = LoginWithApproleRequest {
         mount: mount.to_owned(),
         role_id: role_id.to_owned(),
         secret_id: secret.expose_secret().to_owned(),
     };
-    let (mount, place) = (mount.to_owned(), secret_id.to_string());
-    log_in(transport, &request, &secret, |said| LoginRefused::AppRole { mount, place, said }).await
+    log_in(transport, &request, Some(&secret), refused).await
 }
 
 pub(super) async fn with_kubernetes(
@@ -46,7 +46,8 @@ pub(super) async fn with_kubernetes(
         role: role.clone(),
         jwt: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, &secret, |said| LoginRefused::Kubernetes { mount, role, place, said }).await
+    log_in(transport, &request, Some(&secret), |said| LoginRefused::Kubernetes { mount, role, place, said })
+        .await
 }
 
 pub(super) async fn with_jwt(
@@ -62,7 +63,7 @@ pub(super) async fn with_jwt(
         role: Some(role.clone()),
         jwt: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, &secret, |said| LoginRefused::Jwt { mount, role, place, said }).await
+    log_in(transport, &request, Some(&secret), |said| LoginRefused::Jwt { mount, role, place, said }).await
 }
 
 pub(super) async fn with_password(
@@ -78,19 +79,43 @@ pub(super) async fn with_password(
         username: username.clone(),
         password: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, &secret, |said| LoginRefused::UserPass { mount, username, place, said }).await
+    log_in(transport, &request, Some(&secret), |said| LoginRefused::UserPass { mount, username, place, said })
+        .await
+}
+
+/// vaultrs calls the name otherwise than Vault does.
+#[derive(Endpoint)]
+#[endpoint(path = "auth/{self.mount}/login", method = "POST")]
+struct LoginWithCertificate {
+    #[endpoint(skip)]
+    mount: String,
+    name: Option<String>,
+}
+
+pub(super) async fn with_certificate(
+    transport: &Transport,
+    mount: &str,
+    role: Option<&str>,
+) -> Result<AuthInfo, VaultError> {
+    let mount = mount.to_owned();
+    let request = LoginWithCertificate { mount: mount.clone(), name: role.map(str::to_owned) };
+    log_in(transport, &request, None, |said| LoginRefused::Cert { mount, said }).await
 }
 
 /// `secret` is what the request shows, and what nobody else shall see, should Vault quote it.
 async fn log_in(
     transport: &Transport,
     request: &impl Endpoint,
-    secret: &SecretString,
+    secret: Option<&SecretString>,
     refused: impl FnOnce(Said) -> LoginRefused,
 ) -> Result<AuthInfo, VaultError> {
     let attempt = Attempt::new(Operation::LogIn, request.path().trim_start_matches('/').to_owned());
     let call = transport.prepare(attempt, request)?;
-    let refused = |said: Said| VaultError::Login(refused(said.without(secret.expose_secret())));
+    let clean = |said: Said| match secret {
+        Some(secret) => said.without(secret.expose_secret()),
+        None => said,
+    };
+    let refused = |said| VaultError::Login(refused(clean(said)));
     match transport.send(&call, None, None).await {
         Ok(answer) if !answer.is_not_found() => auth_info(transport, &call.attempt, &answer),
         // A mount that does not exist is a 403 to whoever has no token, and a 404 in some versions.

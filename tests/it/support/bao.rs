@@ -307,7 +307,8 @@ impl Corner<'_> {
 
     pub async fn settings(&self) -> config::Vault {
         let secret_id = SecretSource::File(self.secret_id_file());
-        let auth = VaultAuth::AppRole { mount: self.mount.clone(), role_id: self.role_id().await, secret_id };
+        let (mount, role_id) = (self.mount.clone(), self.role_id().await);
+        let auth = VaultAuth::AppRole { mount, role_id, secret_id, wrapped: false };
         let ca_file = self.bao.ca_file.as_deref();
         config::Vault {
             ca_file: ca_file.map(Path::to_owned),

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use exceptionless_emulator::Settings;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::bao::Corner;
 use super::issuer::Issuer;
 use super::kubernetes::Kubernetes;
+use super::listener::Listener;
 use super::rig::Rig;
 
-/// The methods, as in `vault.auth.method`.
-pub const METHODS: [&str; 5] = ["token", "approle", "kubernetes", "jwt", "userpass"];
+/// The methods, as in `vault.auth.method`, and one with a secret id that is wrapped.
+pub const METHODS: [&str; 7] = ["token", "approle", WRAPPED, "kubernetes", "jwt", "userpass", "cert"];
+pub const WRAPPED: &str = "approle, wrapped";
 
 const PASSWORD: &str = "staple battery";
 
@@ -25,7 +30,38 @@ pub struct Login {
     _kubernetes: Option<Kubernetes>,
 }
 
+/// Wraps a secret id of the corner's role. It is one that we know, so that it can be looked for.
+pub async fn wrap(corner: &Corner<'_>, secret_id: &str, ttl: &str) -> String {
+    let path = format!("auth/{0}/role/{0}/custom-secret-id", corner.mount);
+    wrap_answer(corner, &path, json!({"secret_id": secret_id}), ttl).await
+}
+
+/// Wraps whatever the server answers to root.
+pub async fn wrap_answer(corner: &Corner<'_>, path: &str, body: Value, ttl: &str) -> String {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let request = client.post(format!("{}/v1/{path}", corner.bao.address)).json(&body);
+    let request = request.header("x-vault-token", corner.bao.root_token()).header("x-vault-wrap-ttl", ttl);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["wrap_info"]["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
 impl Login {
+    /// A rig on a server where this method can be used.
+    pub async fn rig(method: &'static str, settings: Settings) -> Rig {
+        if method != "cert" {
+            return Rig::with(settings).await;
+        }
+        let listener: &'static Listener = Box::leak(Box::new(Listener::named(&["127.0.0.1"]).await));
+        let mut rig = Rig::on(listener.bao, settings).await;
+        let [cert, key] = listener.keep(&listener.authority.client("rotator"));
+        rig.set("vault", "address", &format!("{:?}", listener.address));
+        rig.set("vault", "ca_file", &format!("{:?}", listener.ca_file()));
+        rig.set("vault", "client_cert_file", &format!("{cert:?}"));
+        rig.set("vault", "client_key_file", &format!("{key:?}"));
+        std::fs::copy(listener.ca_file(), rig.path("clients.pem")).unwrap();
+        rig
+    }
+
     /// Lets the rotator of a rig log in by this method.
     pub async fn by(method: &'static str, rig: &mut Rig) -> Self {
         // A password takes a busy server a second.
@@ -37,6 +73,27 @@ impl Login {
             "approle" => {
                 let secret = std::fs::read_to_string(corner.secret_id_file()).unwrap();
                 (rig.config["vault.auth"].clone(), secret)
+            }
+            WRAPPED => {
+                let lines = format!("{}\nsecret_id_wrapped = true", rig.config["vault.auth"]);
+                let secret = Uuid::now_v7().to_string();
+                std::fs::write(corner.secret_id_file(), wrap(corner, &secret, "1h").await).unwrap();
+                (lines, secret)
+            }
+            "cert" => {
+                mount = format!("{name}-clients");
+                noun = "certs";
+                corner.bao.root("POST", &format!("sys/auth/{mount}"), json!({"type": "cert"})).await;
+                let trust = json!({
+                    "certificate": std::fs::read_to_string(rig.path("clients.pem")).unwrap(),
+                    "allowed_common_names": ["rotator"],
+                    "token_policies": [name], "token_no_default_policy": true, "token_ttl": "1h",
+                });
+                corner.bao.root("POST", &format!("auth/{mount}/certs/{name}"), trust).await;
+                // No secret is shown: the private key stays here, in many lines.
+                let key = std::fs::read_to_string(key_file(rig)).unwrap();
+                let key = key.lines().nth(1).unwrap().to_owned();
+                (format!("method = \"cert\"\nmount = \"{mount}\"\nrole = \"{name}\""), key)
             }
             "token" => {
                 let token = corner.token("1h").await;
@@ -83,7 +140,9 @@ impl Login {
         } else {
             // Whoever writes a role of some methods writes all of it.
             let mut role = rig.corner.bao.root("GET", &self.role, Value::Null).await["data"].take();
-            role.as_object_mut().unwrap().retain(|key, value| key != "local_secret_ids" && !value.is_null());
+            role.as_object_mut()
+                .unwrap()
+                .retain(|key, value| key != "local_secret_ids" && !value.is_null() && *value != json!(""));
             role["token_ttl"] = json!("1s");
             role["token_max_ttl"] = json!("1s");
             rig.corner.bao.root("POST", &self.role, role).await;
@@ -101,10 +160,17 @@ impl Login {
         }
     }
 
-    /// What whoever brings tokens does: puts a new one in the place of the old. The other methods need nobody.
+    /// What whoever brings tokens does: puts a new one in the place of the old. Most methods need nobody.
     pub async fn renew(&mut self, rig: &Rig) {
-        if self.method == "token" {
-            self.put_token(rig, "1h").await;
+        match self.method {
+            "token" => self.put_token(rig, "1h").await,
+            WRAPPED => {
+                let secret = Uuid::now_v7().to_string();
+                let wrapping = wrap(&rig.corner, &secret, "1h").await;
+                std::fs::write(rig.corner.secret_id_file(), &wrapping).unwrap();
+                self.secrets.extend([secret, wrapping]);
+            }
+            _ => {}
         }
     }
 
@@ -122,6 +188,12 @@ impl Login {
         let (_, answer) = rig.corner.bao.any("LIST", &path, Value::Null).await;
         answer["data"]["keys"].as_array().map_or(0, Vec::len)
     }
+}
+
+/// The rotator's private key.
+fn key_file(rig: &Rig) -> String {
+    let line = rig.config["vault"].lines().find_map(|line| line.strip_prefix("client_key_file = "));
+    line.unwrap().trim_matches('"').to_owned()
 }
 
 fn signed(rig: &Rig, method: &str, mount: &str, token: &str) -> String {

@@ -8,9 +8,10 @@ use exceptionless_emulator::Settings;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::bao::Bao;
+use crate::secrecy::FINEST;
+use crate::support::durable::Durable;
 use crate::support::issuer::Issuer;
-use crate::support::login::{Login, METHODS};
+use crate::support::login::{Login, METHODS, WRAPPED};
 use crate::support::process::{Ended, Process};
 use crate::support::rig::Rig;
 use crate::support::secrets;
@@ -25,9 +26,10 @@ fn assert_silent(rig: &Rig, login: &Login, ended: &Ended) {
 }
 
 /// A rig whose passes take two seconds or more, with keys published by an earlier one.
-async fn slow(bao: &'static Bao) -> Rig {
+async fn slow(method: &'static str) -> Rig {
     let (organizations, projects, latency) = (1, 3, Duration::from_millis(150));
-    let mut rig = Rig::on(bao, Settings { organizations, projects, latency, ..Settings::default() }).await;
+    let settings = Settings { organizations, projects, latency, ..Settings::default() };
+    let mut rig = Login::rig(method, settings).await;
     rig.set("rotation", "concurrency", "1").set("rotation", "overlap", "\"1h\"");
     rig
 }
@@ -50,19 +52,26 @@ async fn assert_served(rig: &Rig, method: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_method_logs_in_and_publishes_and_check_names_it_and_prints_no_secret() {
     join_all(METHODS.map(async |method| {
-        let mut rig = Rig::sized(1).await;
+        let settings = Settings { organizations: 1, projects: 1, ..Settings::default() };
+        let mut rig = Login::rig(method, settings).await;
         let login = Login::by(method, &mut rig).await;
+        rig.set("log", "level", FINEST);
         let checked = rig.run(&["check", "--output", "json"]).await;
         assert_eq!(checked.code, 0, "{checked:?}");
         let findings = checked.document();
         let token =
             findings["findings"].as_array().unwrap().iter().find(|found| found["check"] == "vault token");
         let said = token.unwrap()["detail"].as_str().unwrap();
-        assert!(said.starts_with(&format!("by {method}, policies ")), "{said}");
+        let word = if method == WRAPPED {
+            "by approle, whose secret id"
+        } else {
+            &format!("by {method}, policies ")
+        };
+        assert!(said.starts_with(word), "{said}");
         let rotated = rig.rotate().await;
         assert_served(&rig, method).await;
         for ended in [&checked, &rotated] {
-            assert!(ended.stderr.contains("vault.login"), "{ended:?}");
+            assert!(ended.stderr.contains("vault.login") || method == WRAPPED, "{ended:?}");
             assert_silent(&rig, &login, ended);
         }
     }))
@@ -72,9 +81,10 @@ async fn each_method_logs_in_and_publishes_and_check_names_it_and_prints_no_secr
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_revoked_in_the_middle_of_a_pass_is_replaced_and_nothing_is_lost() {
     join_all(METHODS.map(async |method| {
-        let mut rig = slow(Bao::shared().await).await;
+        let mut rig = slow(method).await;
         let mut login = Login::by(method, &mut rig).await;
         rig.rotate().await;
+        login.renew(&rig).await;
         let mut pass = amid(&rig).await;
         login.revoke(&rig).await;
         let code = pass.ended().await;
@@ -93,10 +103,11 @@ async fn a_token_that_is_revoked_in_the_middle_of_a_pass_is_replaced_and_nothing
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_live_for_a_second_carry_a_pass_that_takes_longer() {
     join_all(METHODS.map(async |method| {
-        let mut rig = slow(Bao::shared().await).await;
+        let mut rig = slow(method).await;
         let mut login = Login::by(method, &mut rig).await;
         rig.rotate().await;
         let before = rig.keys().await;
+        login.renew(&rig).await;
         login.shorten(&rig).await;
         let mut pass = amid(&rig).await;
         login.renew(&rig).await;
@@ -107,6 +118,35 @@ async fn tokens_that_live_for_a_second_carry_a_pass_that_takes_longer() {
         assert_served(&rig, method).await;
     }))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_restarts_in_the_middle_of_a_pass_finds_every_login_alive_or_made_anew() {
+    let mut server = Durable::start().await;
+    // The one that needs a listener with TLS logs in again like the others.
+    let methods = METHODS.into_iter().filter(|method| *method != "cert");
+    let mut begun = join_all(methods.map(async |method| {
+        let (organizations, projects, latency) = (1, 3, Duration::from_millis(150));
+        let settings = Settings { organizations, projects, latency, ..Settings::default() };
+        let mut rig = Rig::on(server.bao, settings).await;
+        rig.set("rotation", "concurrency", "1").set("rotation", "overlap", "\"1h\"");
+        let mut login = Login::by(method, &mut rig).await;
+        rig.rotate().await;
+        login.renew(&rig).await;
+        (login, rig)
+    }))
+    .await;
+    let mut passes = join_all(begun.iter().map(async |(_, rig)| amid(rig).await)).await;
+    server.restart().await;
+    for ((login, rig), pass) in begun.iter_mut().zip(&mut passes) {
+        let code = pass.ended().await;
+        assert!(matches!(code, 0 | 1 | 69), "{}: {code}: {}", login.method, pass.text());
+        assert_served(rig, login.method).await;
+        login.renew(rig).await;
+        rig.rotate().await;
+        assert_served(rig, login.method).await;
+        assert_silent(rig, login, &Ended { code, stdout: String::new(), stderr: pass.text() });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
