@@ -3,10 +3,9 @@
 //! First the plan, with the fingerprints of the keys and what it costs; then, on a terminal, the question; then the
 //! pass. Where nobody can be asked it goes on at once, so that it works from a script in the night.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use clap::Args;
 
-use crate::daemon::times::stamp;
 use crate::engine::report::PassReport;
 use crate::engine::{Engine, Request, Survey, clock, event};
 use crate::plan::Asked;
@@ -70,7 +69,8 @@ pub(super) fn run(engine: &Engine, request: &Request, cut: Cut, yes: bool) -> Re
     if confirm::somebody_is_there() {
         let document = Document::new(engine, request, &survey);
         eprint!("{}", document.emergency());
-        eprintln!("if it is interrupted, repeat it with --minted-before {}", stamp(again));
+        let again = again.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        eprintln!("if it is interrupted, repeat it with --minted-before {again}");
         if !yes && document.does_something() {
             confirm::ask(
                 "Applications that hold one of these keys fail until they read the secret again.",
@@ -95,8 +95,9 @@ fn log(engine: &Engine, request: &Request, survey: &Survey, again: DateTime<Utc>
 fn resumption(engine: &Engine, cut: Cut) -> DateTime<Utc> {
     let Cut::MintedBefore(time) = cut else {
         let clocks = engine.clocks();
-        // Known to the second; and written down to the second.
-        return clocks.exceptionless.unwrap_or(clocks.ours) + TimeDelta::seconds(1);
+        // The server's clock is known to the second, and what is written down shall be a whole one.
+        let now = clocks.exceptionless.unwrap_or(clocks.ours);
+        return now.trunc_subsecs(0) + TimeDelta::seconds(2);
     };
     time
 }

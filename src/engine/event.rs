@@ -249,7 +249,8 @@ pub(super) fn key_killed(instance: &Instance, target: &Target, key: &OwnKey, com
 
 /// What an emergency is about to do, with the time by which the same command finds what is left of it.
 pub fn emergency_planned(command: &'static str, projects: usize, mint: u64, revoke: u64, cut: DateTime<Utc>) {
-    let minted_before = stamp(cut);
+    // To the last digit: an earlier time would miss keys.
+    let minted_before = cut.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     tracing::warn!(
         event = "emergency.planned",
         command,

@@ -284,6 +284,38 @@ async fn deleted_means_gone_however_it_came_about() {
 }
 
 #[tokio::test]
+async fn a_change_is_sent_once_and_believed_only_when_the_answer_says_so() {
+    let view =
+        |disabled: bool| token(KEY).replace("\"scopes\"", &format!("\"is_disabled\":{disabled},\"scopes\""));
+    let replies = [
+        json(200, "", &view(true)),
+        json(200, "", &view(false)),
+        json(404, "", &format!(r#"{{"title":"Token not found.","instance":"PATCH /api/v2/tokens/{KEY}"}}"#)),
+        json(200, "", &view(true)),
+        json(500, "", &format!(r#"{{"instance":"PATCH /api/v2/tokens/{KEY}"}}"#)),
+        None,
+    ];
+    let server = Server::start(move |_: &Arrival, before| replies[before].clone()).await;
+    let client = client(&server, basic());
+    for (disabled, outcome) in [(true, Updated::Done), (false, Updated::Done), (true, Updated::Unfound)] {
+        let updated = client.set_disabled(client.turn().await, &key(), disabled).await;
+        assert_eq!(updated.expect("an answer"), outcome);
+    }
+    for words in ["an unusable is_disabled", "in trouble itself", "no answer"] {
+        let error = client.set_disabled(client.turn().await, &key(), false).await.expect_err("no success");
+        assert!(told(&error).contains("cannot enable a key") && told(&error).contains(words), "{error}");
+    }
+    let arrivals = server.arrivals();
+    assert_eq!(arrivals.len(), 6);
+    assert!(arrivals.iter().all(|arrival| arrival.target == format!("PATCH /api/v2/tokens/{KEY}")));
+    assert!(arrivals[0].head.contains("content-type: application/json"));
+    assert_eq!(
+        (&*arrivals[0].body, &*arrivals[1].body),
+        (r#"{"is_disabled":true}"#, r#"{"is_disabled":false}"#)
+    );
+}
+
+#[tokio::test]
 async fn an_api_key_in_place_of_a_login_token_is_called_by_its_name() {
     for (organizations, words) in
         [(200, "scope user"), (403, "scope client"), (401, "unknown, expired or disabled")]

@@ -38,10 +38,11 @@ const fn of(
 }
 
 /// A path that fits two of them is the first one's.
-pub const ENDPOINTS: [Endpoint; 22] = {
+pub const ENDPOINTS: [Endpoint; 23] = {
     use Server::{Exceptionless, Vault};
     use Situation::{
-        Check, FirstPublication, LongPass, LostMint, Retirement, Rotation, Shared, TokenOfItsOwn, Vanished,
+        Check, Disabling, FirstPublication, LongPass, LostMint, Retirement, Rotation, Shared, TokenOfItsOwn,
+        Vanished,
     };
     [
         of(Exceptionless, "log_in", "POST", "/api/v2/auth/login", Rotation),
@@ -54,6 +55,7 @@ pub const ENDPOINTS: [Endpoint; 22] = {
         of(Exceptionless, "check_key", "GET", "/api/v2/projects/config", Rotation),
         of(Exceptionless, "find_project", "GET", "/api/v2/projects/{id}", Vanished),
         of(Exceptionless, "delete_keys", "DELETE", "/api/v2/tokens/{ids}", Retirement),
+        of(Exceptionless, "update_key", "PATCH", "/api/v2/tokens/{ids}", Disabling),
         of(Vault, "log_in", "POST", "/v1/auth/{mount}/login", Rotation),
         of(Vault, "look_up", "GET", "/v1/auth/token/lookup-self", TokenOfItsOwn),
         of(Vault, "renew", "POST", "/v1/auth/token/renew-self", LongPass),
@@ -79,7 +81,10 @@ impl Endpoint {
 
     /// Whether its requests change something that the promise is about, or lead to all that do.
     pub fn is_effect(&self) -> bool {
-        matches!(self.name, "log_in" | "create_key" | "delete_keys" | "publish" | "merge" | "mark")
+        matches!(
+            self.name,
+            "log_in" | "create_key" | "update_key" | "delete_keys" | "publish" | "merge" | "mark"
+        )
     }
 
     /// A fault of its requests.

@@ -33,6 +33,8 @@ pub enum Situation {
     Shared,
     /// The overlap of replaced keys is over.
     Retirement,
+    /// The same, where a key is disabled before it is deleted.
+    Disabling,
     /// The answer to the first mint is lost.
     LostMint,
     /// A project is gone, and its secret is to be deleted.
@@ -100,7 +102,10 @@ impl Scene {
         }
         match self.situation {
             Situation::FirstPublication | Situation::Rotation | Situation::Shared | Situation::Check => {}
-            Situation::Retirement => {
+            Situation::Retirement | Situation::Disabling => {
+                if self.situation == Situation::Disabling {
+                    rig.set("rotation", "revocation", "\"disable_then_delete\"");
+                }
                 assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
                 // And the time that a publication may take.
                 until(Utc::now() + OVERLAP + TimeDelta::seconds(2)).await;
@@ -155,9 +160,10 @@ impl Scene {
     pub async fn run(&self) -> Ended {
         self.rig
             .run(match self.situation {
-                Situation::FirstPublication | Situation::Retirement | Situation::Vanished => {
-                    &["rotate", "--output", "json"]
-                }
+                Situation::FirstPublication
+                | Situation::Retirement
+                | Situation::Disabling
+                | Situation::Vanished => &["rotate", "--output", "json"],
                 Situation::Rotation
                 | Situation::Shared
                 | Situation::LostMint

@@ -20,6 +20,7 @@ async fn a_disabled_key_is_dead_at_once_and_can_be_revived() {
     assert_eq!(reply.json()["is_disabled"], true);
     assert_eq!(reply.json()["updated_utc"], "2026-08-21T12:34:05Z");
     assert_eq!(server.verify(&key).await, 401);
+    assert_eq!(server.emulator.revocations().len(), 1, "the books have it as an end");
     patch(&server, &key, json!({ "is_disabled": false })).await;
     assert_eq!(server.verify(&key).await, 200);
 }
