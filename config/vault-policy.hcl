@@ -28,6 +28,12 @@ path "secret/metadata/exceptionless-rotator/leader" {
   capabilities = ["patch"]
 }
 
+# Only for [exceptionless] password = { vault = "..." }, at its path: read the password. Patch is only for password_schedule
+# and rotate-credential, which change it and leave other fields as they are.
+path "secret/data/exceptionless-rotator/user" {
+  capabilities = ["read", "patch"]
+}
+
 # Before each pass: is the mount there, and is it KV version 2?
 path "sys/internal/ui/mounts/secret" {
   capabilities = ["read"]

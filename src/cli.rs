@@ -18,6 +18,7 @@ mod plan;
 mod progress;
 mod projects;
 mod rotate;
+mod rotate_credential;
 mod run;
 mod setup;
 mod status;
@@ -56,6 +57,8 @@ enum Command {
     Run,
     /// Run one pass and exit: rotate what is due, retire what has served its overlap
     Rotate(rotate::Options),
+    /// Change the rotator's own password at Exceptionless, and keep the new one in Vault
+    RotateCredential(rotate_credential::Options),
     /// Show what a pass would do, with its request budget; write nothing
     Plan(plan::Options),
     /// Show every project: its key, age, next rotation, keys waiting for retirement, problems
@@ -118,6 +121,7 @@ impl Cli {
         match command {
             Command::Run => run::run(file),
             Command::Rotate(options) => rotate::run(file, &options),
+            Command::RotateCredential(options) => rotate_credential::run(file, &options),
             Command::Plan(options) => plan::run(file, &options),
             Command::Status(options) => status::run(file, &options),
             Command::Undo(options) => undo::run(file, &options),

@@ -20,19 +20,23 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use crate::domain::field::SecretField;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
+use crate::domain::schedule::Schedule;
 
+pub use credential_source::CredentialSource;
 pub use effective::Effective;
 pub use error::{ConfigError, Problem};
 pub use proxy::Proxy;
 pub use restart::NeedsRestart;
 pub use secret_fields::SecretRules;
-pub use secret_source::{SecretSource, SecretUnreadable};
+pub use secret_source::{SecretSource, SecretUnreadable, one_line};
 pub use sources::DEFAULT_FILE;
 pub use vault_tls::ClientCertificate;
 
 mod bounds;
+mod credential_source;
 mod daemon;
 mod effective;
 mod error;
@@ -106,7 +110,7 @@ impl Config {
     ) -> Result<Loaded, ConfigError> {
         let mut report = reader::Report::default();
         let sources = sources::Sources::gather(file, environment, &mut report.problems);
-        let exceptionless = exceptionless::section(&sources, &mut report);
+        let exceptionless = exceptionless::section(&sources, &mut report, now);
         let (vault, paths) = vault::section(&sources, &mut report);
         let selection = projects::selection(&sources, &mut report);
         let template = paths.as_ref().map(|paths| paths.template.clone());
@@ -115,10 +119,18 @@ impl Config {
         let ha = daemon::ha(&sources, &mut report, &templates);
         let admin = daemon::admin(&sources, &mut report);
         let log = daemon::log(&sources, &mut report);
+        if let (Some((exceptionless, _)), Some(vault)) = (&exceptionless, &vault) {
+            let ha = ha.as_ref().and_then(Option::as_ref);
+            exceptionless::keep_apart(&exceptionless.auth, vault, &templates, ha, &mut report);
+        }
         report.close();
 
         let build = || {
-            let (exceptionless, vault, paths, rotation) = (exceptionless?, vault?, paths?, rotation?);
+            let ((mut exceptionless, cron), vault, paths, rotation) =
+                (exceptionless?, vault?, paths?, rotation?);
+            let zone = rotation.rule.schedule.zone();
+            // It was found good in another zone, on which it does not depend.
+            exceptionless.password_schedule = cron.and_then(|cron| Schedule::parse(&cron, zone, now).ok());
             let policy = Policy {
                 instance: rotation.instance,
                 server_url: exceptionless.url.as_str().trim_end_matches('/').to_owned(),
@@ -180,6 +192,8 @@ pub struct Exceptionless {
     pub proxy: Option<Proxy>,
     /// Who we are there.
     pub auth: ExceptionlessAuth,
+    /// When the user's password is changed, if the rotator does that by itself.
+    pub password_schedule: Option<Schedule>,
     /// The longest that one request may take.
     pub timeout: Duration,
     /// The share of the request budget that is left to people, from 0 to below 1.
@@ -196,20 +210,33 @@ pub enum ExceptionlessAuth {
         /// The user's e-mail address.
         email: String,
         /// The user's password.
-        password: SecretSource,
+        password: CredentialSource,
     },
     /// E-mail and password are sent with each request.
     Basic {
         /// The user's e-mail address.
         email: String,
         /// The user's password, without a colon.
-        password: SecretSource,
+        password: CredentialSource,
     },
     /// A login token that somebody else obtained.
     Token {
         /// The login token.
-        token: SecretSource,
+        token: CredentialSource,
     },
+}
+
+impl ExceptionlessAuth {
+    /// Where in Vault the credential is kept, if it is.
+    pub fn kept_in_vault(&self) -> Option<&SecretField> {
+        let (Self::Login { password: source, .. }
+        | Self::Basic { password: source, .. }
+        | Self::Token { token: source }) = self;
+        match source {
+            CredentialSource::Vault(field) => Some(field),
+            CredentialSource::Here(_) => None,
+        }
+    }
 }
 
 /// `[vault]`

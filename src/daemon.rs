@@ -226,7 +226,11 @@ impl Daemon {
     ) -> Option<Setup> {
         let request = Request::default();
         let stop = self.signals.stop.child_token();
-        let mut pass = pin!(setup.engine.pass(&request, &stop));
+        // The password first: who has just logged in would have to do it again.
+        let mut pass = pin!(async {
+            let kept = setup.engine.keep_credential(&stop).await;
+            (kept, setup.engine.pass(&request, &stop).await)
+        });
         let mut overdue = pin!(async {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -243,7 +247,7 @@ impl Daemon {
         });
         let mut pulse = pin!(self.shown.pulse.listen(setup.longest_silence));
         let mut fresh = None;
-        let ended = loop {
+        let (kept, ended) = loop {
             tokio::select! {
                 ended = &mut pass => break ended,
                 never = &mut renewals => never,
@@ -262,6 +266,7 @@ impl Daemon {
             }
         };
         let every = setup.pace.reconcile_every;
+        self.shown.metrics.show_password(kept.changed_at);
         match ended {
             // What it did is counted; what it did not see is not taken for the fleet.
             Ok(report) if report.interrupted => {
@@ -270,13 +275,14 @@ impl Daemon {
             }
             Ok(report) => {
                 wake.unreached = 0;
-                if report.wants_retry() {
+                if report.wants_retry() || kept.failed {
                     wake.after_failure(every);
                 } else {
                     wake.after_success(every);
                 }
                 // What is due for the others does not wait for the one that failed.
                 wake.no_later_than(report.wake_at);
+                wake.no_later_than(kept.due);
                 self.show(report);
             }
             Err(error) => {

@@ -9,6 +9,7 @@
 //! There is no I/O, no async and no clock below this line; whoever needs the time passes it in.
 
 pub mod clocks;
+pub mod field;
 pub mod ids;
 pub mod key;
 pub mod lease;

@@ -7,9 +7,11 @@
 //!
 //! Walk it as a key does: `attempt` mints, verifies and publishes it, one pass later `observe` sees
 //! it, and when its time is over `retire` revokes it. `attempt`, `retire`, `undo` and `tidy` are the only
-//! places in the program that write to a server, but for the `lease` by which replicas agree who runs passes.
+//! places in the program that write to a server, but for the `lease` by which replicas agree who runs passes, and `credential`,
+//! which changes our own password.
 
 pub mod clock;
+pub mod credential;
 pub mod deed;
 pub mod event;
 pub mod inventory;
@@ -46,6 +48,7 @@ use crate::traffic::Traffic;
 use crate::vault::{VaultError, VaultStore};
 
 use attempt::Attempt;
+use credential::Custody;
 use deed::Deeds;
 use lease::{LeaseView, Tenure};
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
@@ -61,6 +64,8 @@ pub struct Engine {
     pub exceptionless: ExceptionlessClient,
     /// The Vault server.
     pub vault: VaultStore,
+    /// Our own password, if it is kept in Vault.
+    pub custody: Option<Custody>,
     /// What the operator wants.
     pub policy: Arc<Policy>,
     /// How many projects are worked on at the same time.
@@ -151,9 +156,12 @@ impl PassError {
 impl Engine {
     /// Both clients and the policy, as the configuration says; connects to nothing yet.
     pub fn new(config: &Config, traffic: &Traffic) -> Result<Self, PassError> {
+        let vault = VaultStore::new(&config.vault, config.policy.instance.clone(), traffic)?;
+        let keeper = Arc::new(vault.clone());
         Ok(Self {
-            exceptionless: ExceptionlessClient::new(&config.exceptionless, traffic)?,
-            vault: VaultStore::new(&config.vault, config.policy.instance.clone(), traffic)?,
+            exceptionless: ExceptionlessClient::new(&config.exceptionless, keeper, traffic)?,
+            vault,
+            custody: Custody::of(config),
             policy: Arc::new(config.policy.clone()),
             concurrency: config.pace.concurrency,
             traffic: traffic.clone(),

@@ -1,6 +1,6 @@
 //! The client of Exceptionless: one method per endpoint, and one door for all that comes back.
 //!
-//! *What it owns.* The credential, the request budget and the server's clock of one process. Everything
+//! *What it owns.* The credential (read from where it is kept: another server's is asked through a [`Keeper`]), the request budget and the server's clock of one process. Everything
 //! above it deals in keys, projects and [`ExceptionlessError`]s; status codes, headers and JSON end here.
 //!
 //! *Why it is written by hand.* The id of a token is the key itself, so the usual conveniences of an HTTP
@@ -27,8 +27,11 @@
 
 pub use client::{ExceptionlessClient, MAX_DELETED_AT_ONCE, Turn};
 pub use error::{CreateError, ErrorKind, ExceptionlessError};
+pub use keeper::{Keeper, Kept, NotKept};
 pub use limiter::Budget;
-pub use model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, Updated, User};
+pub use model::{
+    Changed, CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, Updated, User,
+};
 pub use operation::Operation;
 pub use refusal::{CredentialForm, LoginRefusal, Unreadable};
 
@@ -39,10 +42,12 @@ mod door;
 mod error;
 mod gate;
 mod health;
+mod keeper;
 mod limiter;
 mod listing;
 mod model;
 mod operation;
+mod password;
 mod refusal;
 mod session;
 #[doc(hidden)]

@@ -47,6 +47,8 @@
 //! (In the emergency that a person asks for, the overlap and the list are waived. A key that the server bound to
 //! something else than asked for never comes so far: nobody may adopt it, and its attempt revokes it at once.)
 //!
+//! Our own password is changed by `engine/credential.rs`, step by step as [`plan::credential`] says.
+//!
 //! Of several replicas one runs the passes (`engine/lease.rs`). That saves work; nothing of the above depends on it.
 //!
 //! # Invariants, most of them absences

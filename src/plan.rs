@@ -32,6 +32,7 @@
 //! publishes. So a lost race, a failed verification or a crash never needs a clean-up of its own: the key
 //! stays, and a later pass adopts or enrols it.
 
+pub mod credential;
 pub mod emergency;
 pub mod occurrences;
 pub mod publication;

@@ -10,3 +10,16 @@ pub fn install_provider() {
     // It fails only when a provider is already installed, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
+
+/// Random bytes that nobody can foresee, from the system by way of the same provider.
+///
+/// # Panics
+///
+/// If the system has none to give, which ring says to be impossible on the platforms that it supports.
+#[expect(clippy::expect_used, reason = "a password without randomness is worse than no process")]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}

@@ -35,6 +35,9 @@ pub(super) fn run(file: Option<&Path>, output: Output) -> Result<Exit, Failure> 
 async fn examine(engine: &Engine, config: &Config, findings: &mut Findings) {
     let exceptionless = servers::exceptionless(engine, config, findings).await;
     let vault = servers::vault(engine, config, findings).await;
+    if exceptionless && vault {
+        servers::password(engine, findings).await;
+    }
     servers::clocks(engine, findings);
     if !(exceptionless && vault) {
         return;
@@ -45,7 +48,7 @@ async fn examine(engine: &Engine, config: &Config, findings: &mut Findings) {
             let look = engine.exceptionless.throttled_requests() - before;
             fleet::projects(&engine.policy, &survey, findings);
             servers::lease(engine, findings).await;
-            rights::policy(engine, &survey, findings).await;
+            rights::policy(engine, config.exceptionless.auth.kept_in_vault(), &survey, findings).await;
             budget::budget(engine, config, look, survey.plan.steps.len(), findings);
         }
         Err(error) => findings.bad("projects", error),

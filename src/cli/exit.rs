@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::engine::credential::CredentialError;
 use crate::engine::{PassError, event};
 use crate::exceptionless::{ErrorKind as ExceptionlessKind, ExceptionlessError};
 use crate::vault::{Kind as VaultKind, VaultError};
@@ -83,6 +84,19 @@ impl From<PassError> for Failure {
             PassError::Panicked => Exit::SomeFailed,
             PassError::NoneMatches { .. } | PassError::LeftOut { .. } => Exit::Usage,
             PassError::NoProject { .. } | PassError::NoneSelected { .. } => Exit::Configuration,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        let exit = match &error {
+            CredentialError::Exceptionless(cause) => of_exceptionless(cause),
+            CredentialError::Vault(cause) => of_vault(cause),
+            CredentialError::Absent(_) | CredentialError::Colon { .. } => Exit::Configuration,
+            CredentialError::Lost { .. } | CredentialError::Refused { .. } => Exit::NotPermitted,
+            CredentialError::Rival { .. } | CredentialError::Interrupted => Exit::SomeFailed,
         };
         Self::of(exit, &error)
     }

@@ -1,14 +1,18 @@
 //! `[exceptionless]`: how to reach the server, and as whom.
 
+use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::credential_source::{CredentialSource, credential};
 use super::error::Complaint;
+use super::projects::cron;
 use super::proxy::Server;
 use super::reader::{Choice, Report, Section};
 use super::server::server_url;
 use super::sources::Sources;
 use super::value::Given;
-use super::{Exceptionless, ExceptionlessAuth};
+use super::{Exceptionless, ExceptionlessAuth, Ha, Vault};
+use crate::domain::path::PathTemplate;
 
 #[derive(Clone, Copy)]
 enum Scheme {
@@ -17,7 +21,12 @@ enum Scheme {
     Token,
 }
 
-pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<Exceptionless> {
+/// What `[exceptionless]` says, and by which cron expression the password is changed.
+pub(super) fn section(
+    sources: &Sources,
+    report: &mut Report,
+    now: DateTime<Utc>,
+) -> Option<(Exceptionless, Option<String>)> {
     let mut section = Section::open(sources, "exceptionless");
     let url = section.required("url", "\"https://api.exceptionless.com\"", exceptionless_url);
     let methods = [("login", Scheme::Login), ("basic", Scheme::Basic), ("token", Scheme::Token)];
@@ -38,17 +47,38 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<Exceptio
         }
         Ok(email.to_owned())
     });
-    let password = section.secret(["password", "password_file"], choice.as_ref(), by_password, |password| {
-        if basic && password.contains(':') {
-            return Err(Complaint::new(
-                "the password contains a colon, with which auth = \"basic\" never works",
-                "write auth = \"login\", or change the password",
-            ));
-        }
-        Ok(())
-    });
+    let password =
+        credential(&mut section, ["password", "password_file"], choice.as_ref(), by_password, |password| {
+            if basic && password.contains(':') {
+                return Err(Complaint::new(
+                    "the password contains a colon, with which auth = \"basic\" never works",
+                    "write auth = \"login\", or change the password",
+                ));
+            }
+            Ok(())
+        });
     let by_token = matches!(method, Some(Scheme::Token));
-    let token = section.secret(["token", "token_file"], choice.as_ref(), by_token, |_| Ok(()));
+    let token = credential(&mut section, ["token", "token_file"], choice.as_ref(), by_token, |_| Ok(()));
+    let password_schedule =
+        section.required("password_schedule", "\"\"", |given| match given.text()?.trim() {
+            "" => Ok(None),
+            _ => cron(given, now).map(Some),
+        });
+    if by_password
+        && let (Some(Some(_)), Some(CredentialSource::Here(source))) = (&password_schedule, &password)
+    {
+        let complaint = Complaint::new(
+            format!("needs a password that is kept in Vault, and it comes from {source}"),
+            "write password = { vault = \"secret/data/rotator#password\" }, or leave password_schedule empty",
+        );
+        section.complain("password_schedule", complaint);
+    } else if by_token && matches!(password_schedule, Some(Some(_))) {
+        let complaint = Complaint::new(
+            "has no use with auth = \"token\", which knows no password",
+            "leave it empty, or write auth = \"login\"",
+        );
+        section.complain("password_schedule", complaint);
+    }
     let timeout = section.required("timeout", "\"30s\"", Given::positive);
     let rate_reserve = section.required("rate_reserve", "0.2", |given| match given.number()? {
         share if (0.0..1.0).contains(&share) => Ok(share),
@@ -66,14 +96,39 @@ pub(super) fn section(sources: &Sources, report: &mut Report) -> Option<Exceptio
         Scheme::Basic => ExceptionlessAuth::Basic { email: email?, password: password? },
         Scheme::Token => ExceptionlessAuth::Token { token: token? },
     };
-    Some(Exceptionless {
+    let exceptionless = Exceptionless {
         url: url?,
         proxy: proxy?,
         auth,
+        password_schedule: None,
         timeout: timeout?,
         rate_reserve: rate_reserve?,
         rate_window: rate_window?,
-    })
+    };
+    Some((exceptionless, password_schedule?))
+}
+
+/// A credential in Vault must not stand where a project's secret, or the lease, is written.
+pub(super) fn keep_apart(
+    auth: &ExceptionlessAuth,
+    vault: &Vault,
+    templates: &[&PathTemplate],
+    ha: Option<&Ha>,
+    report: &mut Report,
+) {
+    let Some(field) = auth.kept_in_vault().filter(|field| *field.mount == *vault.mount) else { return };
+    let template = templates.iter().find(|template| template.may_be(&field.path));
+    let whose = match (template, ha) {
+        (Some(template), _) => format!("a project's secret, by {:?}", template.to_string()),
+        (None, Some(ha)) if ha.lease_path == field.path => "the lease (ha.lease_path)".to_owned(),
+        (None, _) => return,
+    };
+    let key = if matches!(auth, ExceptionlessAuth::Token { .. }) { "token" } else { "password" };
+    let complaint = Complaint::new(
+        format!("names the secret {}, which may be that of {whose}", field.data_path()),
+        "keep it at a path that nothing else can have",
+    );
+    report.problems.push(complaint.at(format!("exceptionless.{key}"), None));
 }
 
 fn exceptionless_url(given: &mut Given<'_>) -> Result<Url, Complaint> {

@@ -183,7 +183,7 @@ fn some_patterns(given: &mut Given<'_>) -> Result<Vec<Pattern>, Complaint> {
     }
 }
 
-fn cron(given: &mut Given<'_>, now: DateTime<Utc>) -> Result<String, Complaint> {
+pub(super) fn cron(given: &mut Given<'_>, now: DateTime<Utc>) -> Result<String, Complaint> {
     let text = given.text()?;
     // In UTC, for the zone may be wrong itself.
     match Schedule::parse(text, Tz::UTC, now) {

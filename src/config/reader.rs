@@ -121,6 +121,25 @@ impl<'a> Section<'a> {
         self.table?.get(key).filter(|value| value.kind != ValueKind::Nil)
     }
 
+    /// Whether a key was given as a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| matches!(value.kind, ValueKind::Table(_)))
+    }
+
+    /// Where else than by a table the secret of this key was given, in sources that an earlier one does not overrule.
+    pub(super) fn other_places(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Vec<(&'static str, Place)> {
+        let layer = self.layer(key);
+        let variable = self.sources.secrets.variable(&joined(&self.name, key));
+        let variable = variable.map(|(place, _)| (key, place));
+        let file = self.raw(file_key).and_then(Place::of).map(|place| (file_key, place));
+        self.show(file_key, Shown::Unset, String::new());
+        variable.into_iter().chain(file).filter(|(_, place)| place.layer() >= layer).collect()
+    }
+
     /// Where a key was given.
     pub(super) fn place(&self, key: &str) -> Option<Place> {
         self.get(key).and_then(Place::of)
@@ -272,7 +291,15 @@ impl<'a> Section<'a> {
         let secrets = &self.sources.secrets;
         let path = joined(&self.name, key);
         let in_file = self.raw(key).is_some();
-        if in_file {
+        if self.is_table(key) {
+            let remedy = format!(
+                "write the name of a file that holds it as {file_key}, or set {}",
+                variable_of(&path)
+            );
+            let problem =
+                "is a section, and only the password or token for Exceptionless can be read from Vault";
+            self.complain(key, Complaint::new(problem, remedy));
+        } else if in_file {
             let remedy = format!(
                 "write it into a file of its own and name that with {file_key}, or set {}; and change the secret, if others could read this file",
                 variable_of(&path)

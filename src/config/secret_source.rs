@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// A place that holds one secret.
 #[derive(Clone)]
@@ -49,21 +49,25 @@ pub enum SecretUnreadable {
 impl SecretSource {
     /// Reads the secret, without the line break that editors leave at its end.
     pub fn read(&self) -> Result<SecretString, SecretUnreadable> {
-        use secrecy::ExposeSecret;
         let text: SecretString = match self {
             Self::File(path) => std::fs::read_to_string(path)
                 .map_err(|source| SecretUnreadable::File { path: path.clone(), source })?
                 .into(),
             Self::Environment { value, .. } => value.clone(),
         };
-        let secret = text.expose_secret().trim_end_matches(['\r', '\n']);
-        if secret.is_empty() {
-            Err(SecretUnreadable::Empty { place: self.to_string() })
-        } else if secret.chars().any(char::is_control) {
-            Err(SecretUnreadable::NotOneLine { place: self.to_string() })
-        } else {
-            Ok(secret.into())
-        }
+        one_line(&text, self)
+    }
+}
+
+/// A secret as it was found at a place: one line, without the line break that editors leave at its end.
+pub fn one_line(text: &SecretString, place: &impl fmt::Display) -> Result<SecretString, SecretUnreadable> {
+    let secret = text.expose_secret().trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        Err(SecretUnreadable::Empty { place: place.to_string() })
+    } else if secret.chars().any(char::is_control) {
+        Err(SecretUnreadable::NotOneLine { place: place.to_string() })
+    } else {
+        Ok(secret.into())
     }
 }
 

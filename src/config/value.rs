@@ -38,6 +38,20 @@ impl<'a> Given<'a> {
         Ok(text)
     }
 
+    /// The text in a table that has this member and no other.
+    pub(super) fn only_member(&mut self, name: &str) -> Result<&'a str, Complaint> {
+        let wanted = || {
+            Complaint::new(format!("has other keys than {name:?}"), format!("write {{ {name} = \"...\" }}"))
+        };
+        let ValueKind::Table(table) = &self.value.kind else { return Err(wanted()) };
+        let (Some(member), 1) = (table.get(name), table.len()) else { return Err(wanted()) };
+        let ValueKind::String(text) = &member.kind else {
+            return Err(Complaint::new(format!("has a {name:?} that is no text"), "put it in quotes"));
+        };
+        self.shown = format!("{{ {name} = {} }}", quoted(text));
+        Ok(text)
+    }
+
     /// Text that is not empty.
     pub(super) fn filled(&mut self) -> Result<&'a str, Complaint> {
         match self.text()?.trim() {

@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     durations: Histogram,
     last_pass: Gauge,
     last_success: Gauge,
+    /// Without labels, and without a value before it is known.
+    password: GaugeVec,
 }
 
 /// How a pass ended that saw nothing.
@@ -84,6 +86,11 @@ impl Metrics {
                 "last_pass_timestamp_seconds",
                 "When the last pass ended, however it did; before that, when the process began.",
             ),
+            password: gauges(
+                "password_changed_timestamp_seconds",
+                "Since when the password at Exceptionless is in force, if the daemon changes it.",
+                &[],
+            ),
             last_success: gauge(
                 "last_success_timestamp_seconds",
                 "When the last pass ended in which nothing failed; before that, when the process began.",
@@ -122,6 +129,13 @@ impl Metrics {
         self.end(if report.is_clean() { "clean" } else { "problems" });
         if !report.wants_retry() {
             self.last_success.set(seconds(clock::now()));
+        }
+    }
+
+    /// Shows since when the password is in force.
+    pub(crate) fn show_password(&self, changed_at: Option<DateTime<Utc>>) {
+        if let Some(changed) = changed_at {
+            self.password.with_label_values::<&str>(&[]).set(seconds(changed));
         }
     }
 
@@ -168,8 +182,10 @@ impl Metrics {
             durations,
             last_pass,
             last_success,
+            password,
         } = self;
-        let collectors: [&dyn Collector; 12] = [
+        let collectors: [&dyn Collector; 13] = [
+            password,
             rotations,
             failures,
             adopted,

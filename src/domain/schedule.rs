@@ -73,6 +73,11 @@ impl Schedule {
         }
     }
 
+    /// The zone in which it is read.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// The first occurrence after `now`.
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (earliest, _) = self.local_window(now);

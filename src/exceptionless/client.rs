@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::door::{Answer, Call};
 use super::error::{CreateError, ExceptionlessError};
 use super::gate::Permit;
+use super::keeper::Keeper;
 use super::limiter::Budget;
 use super::listing::{Listing, PAGE, Step};
 use super::model::{CreatedKey, Deleted, KeyCheck, KeyListing, Keys, ListedKey, Organization, Updated, User};
@@ -43,9 +44,17 @@ pub struct ExceptionlessClient {
 }
 
 impl ExceptionlessClient {
-    /// Prepares a client; nothing is sent.
-    pub fn new(settings: &config::Exceptionless, traffic: &Traffic) -> Result<Self, ExceptionlessError> {
-        Ok(Self { session: Arc::new(Session::new(settings, traffic)?) })
+    /// Prepares a client; nothing is sent. `keeper` is asked for a credential that is kept in Vault.
+    pub fn new(
+        settings: &config::Exceptionless,
+        keeper: Arc<dyn Keeper>,
+        traffic: &Traffic,
+    ) -> Result<Self, ExceptionlessError> {
+        Ok(Self { session: Arc::new(Session::new(settings, keeper, traffic)?) })
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// `GET users/me`: the user whose credential ours is.

@@ -4,6 +4,7 @@
 //! returns the same one until then (`AuthHandler.cs`). So it is used until a 401 and then obtained again,
 //! by one task while the others wait. `login` has an eye on what that costs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -14,15 +15,18 @@ use self::login::{Logins, Password};
 use super::door::{Authorization, Door};
 use super::error::ExceptionlessError;
 use super::health::Health;
+use super::keeper::{Keeper, Kept};
 use super::operation::Operation;
 use super::refusal::CredentialForm;
-use crate::config::{ExceptionlessAuth, SecretSource};
+use crate::config::{CredentialSource, ExceptionlessAuth};
 
+pub(super) mod choice;
 mod login;
 
 /// The credential of one process.
 pub(super) struct Credential {
     auth: ExceptionlessAuth,
+    keeper: Arc<dyn Keeper>,
     /// Held during a login, which is what makes the others wait for it.
     held: Mutex<Held>,
     /// The secret that was accepted last, by its number.
@@ -56,8 +60,8 @@ impl Imprint {
 }
 
 impl Credential {
-    pub(super) fn new(auth: &ExceptionlessAuth) -> Self {
-        Self { auth: auth.clone(), held: Mutex::default(), proven: AtomicU64::new(0) }
+    pub(super) fn new(auth: &ExceptionlessAuth, keeper: Arc<dyn Keeper>) -> Self {
+        Self { auth: auth.clone(), keeper, held: Mutex::default(), proven: AtomicU64::new(0) }
     }
 
     /// The current authorization; logs in if there is none.
@@ -149,18 +153,17 @@ impl Credential {
     ) -> Result<Pass, ExceptionlessError> {
         let authorization = match &self.auth {
             ExceptionlessAuth::Login { email, password: source } => {
-                let password = read(source)?;
+                let kept = self.read(source).await?;
+                let password = choice::which(door, email, kept).await?;
                 let of = Password { email, password: &password, place: source.to_string() };
                 Authorization::Bearer(held.logins.log_in(door, &of).await?)
             }
-            ExceptionlessAuth::Basic { email, password } => {
-                let password = read(password)?;
-                if email.contains(':') || password.expose_secret().contains(':') {
-                    return Err(ExceptionlessError::Colon { email: email.clone() });
-                }
-                Authorization::Basic { email: email.clone(), password }
+            ExceptionlessAuth::Basic { email, password: source } => {
+                let kept = self.read(source).await?;
+                let password = choice::which(door, email, kept).await?;
+                choice::basic(email, password)?
             }
-            ExceptionlessAuth::Token { token } => Authorization::Bearer(read(token)?),
+            ExceptionlessAuth::Token { token } => Authorization::Bearer(self.read(token).await?.current),
         };
         held.issued += 1;
         let same = old.filter(|old| old.authorization.has_the_secret_of(&authorization));
@@ -169,8 +172,16 @@ impl Credential {
         held.pass = Some(pass.clone());
         Ok(pass)
     }
-}
 
-fn read(source: &SecretSource) -> Result<SecretString, ExceptionlessError> {
-    source.read().map_err(|source| ExceptionlessError::Secret { source })
+    async fn read(&self, source: &CredentialSource) -> Result<Kept, ExceptionlessError> {
+        match source {
+            CredentialSource::Here(source) => {
+                source.read().map(Kept::from).map_err(|source| ExceptionlessError::Secret { source })
+            }
+            CredentialSource::Vault(field) => {
+                let refused = |source| ExceptionlessError::Kept { field: field.clone(), source };
+                self.keeper.read(field).await.map_err(refused)
+            }
+        }
+    }
 }

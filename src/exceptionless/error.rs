@@ -8,9 +8,11 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::StatusCode;
 
+use super::keeper::NotKept;
 use super::operation::Operation;
 use super::refusal::{CredentialForm, LoginRefusal, Unreadable};
 use crate::config::SecretUnreadable;
+use crate::domain::field::SecretField;
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::Fingerprint;
 
@@ -30,6 +32,15 @@ pub enum ExceptionlessError {
         /// Why.
         #[source]
         source: SecretUnreadable,
+    },
+    /// The password or the token is kept elsewhere, and cannot be had.
+    #[error("cannot read the credential for Exceptionless from Vault's {field}")]
+    Kept {
+        /// Where it is kept.
+        field: SecretField,
+        /// Why.
+        #[source]
+        source: NotKept,
     },
     /// The server's parser of HTTP Basic splits at every colon (`HttpExtensions.cs`).
     #[error(
@@ -306,6 +317,7 @@ impl ExceptionlessError {
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Kept { source, .. } => source.kind,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Untrusted { .. }

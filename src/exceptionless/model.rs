@@ -18,6 +18,18 @@ pub struct User {
     pub organization_ids: Vec<OrganizationId>,
 }
 
+/// What became of a change of the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was done.
+    Done,
+    /// The server did not take it: the present password is another, or it has a rule about the new one.
+    Refused {
+        /// The status by which it said so.
+        status: u16,
+    },
+}
+
 /// An organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {

@@ -11,6 +11,10 @@ pub enum Operation {
     LogIn,
     /// Ask the server whether it is well.
     AskHealth,
+    /// Ask whether a password is right.
+    TryPassword,
+    /// Change the user's password.
+    ChangePassword,
     /// Ask whose credential ours is.
     WhoAmI,
     /// List the organizations.
@@ -45,7 +49,8 @@ impl Operation {
         match self {
             Self::LogIn => "POST /api/v2/auth/login",
             Self::AskHealth => "GET /health",
-            Self::WhoAmI => "GET /api/v2/users/me",
+            Self::WhoAmI | Self::TryPassword => "GET /api/v2/users/me",
+            Self::ChangePassword => "POST /api/v2/auth/change-password",
             Self::Organizations => "GET /api/v2/organizations",
             Self::Projects(_) => "GET /api/v2/organizations/{id}/projects",
             Self::OrganizationKeys(_) => "GET /api/v2/organizations/{id}/tokens",
@@ -63,6 +68,7 @@ impl Operation {
     pub(super) fn is_answered_by(&self, status: u16) -> bool {
         match self {
             Self::CheckKey => matches!(status, 401 | 404),
+            Self::TryPassword => status == 401,
             Self::FindProject(_) | Self::UpdateKey { .. } | Self::DeleteKeys { .. } => status == 404,
             _ => false,
         }
@@ -73,6 +79,8 @@ impl Operation {
         match self {
             Self::LogIn => "log_in",
             Self::AskHealth => "ask_health",
+            Self::TryPassword => "try_password",
+            Self::ChangePassword => "change_password",
             Self::WhoAmI => "who_am_i",
             Self::Organizations => "organizations",
             Self::Projects(_) => "projects",
@@ -92,6 +100,8 @@ impl Operation {
             Self::ProjectKeys(id) | Self::CreateKey(id) => Some(id),
             Self::LogIn
             | Self::AskHealth
+            | Self::TryPassword
+            | Self::ChangePassword
             | Self::WhoAmI
             | Self::Organizations
             | Self::Projects(_)
@@ -105,7 +115,10 @@ impl Operation {
 
     /// Whether every Exceptionless has what was asked for, whoever asks.
     pub(super) fn always_exists(&self) -> bool {
-        matches!(self, Self::LogIn | Self::WhoAmI | Self::Organizations)
+        matches!(
+            self,
+            Self::LogIn | Self::TryPassword | Self::ChangePassword | Self::WhoAmI | Self::Organizations
+        )
     }
 
     /// The endpoints that refuse API keys of every scope (`TokenHandler.cs`).
@@ -113,7 +126,8 @@ impl Operation {
         match self {
             Self::OrganizationKeys(_) | Self::ProjectKeys(_) | Self::CreateKey(_) => true,
             Self::UpdateKey { .. } | Self::DeleteKeys { .. } => true,
-            Self::LogIn | Self::AskHealth | Self::WhoAmI | Self::Organizations | Self::CheckKey => false,
+            Self::LogIn | Self::AskHealth | Self::TryPassword | Self::ChangePassword => false,
+            Self::WhoAmI | Self::Organizations | Self::CheckKey => false,
             Self::Projects(_) | Self::FindProject(_) => false,
         }
     }
@@ -124,6 +138,8 @@ impl fmt::Display for Operation {
         match self {
             Self::LogIn => f.write_str("log in"),
             Self::AskHealth => f.write_str("ask whether the server is well"),
+            Self::TryPassword => f.write_str("ask whether a password is right"),
+            Self::ChangePassword => f.write_str("change the password"),
             Self::WhoAmI => f.write_str("ask which user we are"),
             Self::Organizations => f.write_str("list the organizations"),
             Self::Projects(id) => write!(f, "list the projects of organization {id}"),

@@ -6,6 +6,7 @@
 //! | 429 | in the next window; nothing was done |
 //! | 5xx, 408, no connection, no answer | after a random pause, unless the request creates something |
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -14,6 +15,7 @@ use super::credential::{Credential, Pass};
 use super::door::{Answer, Authorization, Call, Door};
 use super::error::ExceptionlessError;
 use super::gate::Permit;
+use super::keeper::Keeper;
 use super::operation::Operation;
 use super::refusal::Unreadable;
 use crate::config;
@@ -55,9 +57,11 @@ struct Patience {
 impl Session {
     pub(super) fn new(
         settings: &config::Exceptionless,
+        keeper: Arc<dyn Keeper>,
         traffic: &Traffic,
     ) -> Result<Self, ExceptionlessError> {
-        Ok(Self { door: Door::new(settings, traffic)?, credential: Credential::new(&settings.auth) })
+        let credential = Credential::new(&settings.auth, keeper);
+        Ok(Self { door: Door::new(settings, traffic)?, credential })
     }
 
     /// Whether a key is the credential itself. While a login is under way nobody knows, and then it may be.
@@ -131,10 +135,18 @@ impl Session {
 
     /// Sends a request under a project's key.
     pub(super) async fn ask_as(&self, key: &ApiKey, call: &Call) -> Result<Answer, ExceptionlessError> {
-        let authorization = Authorization::Bearer(key.expose().into());
+        self.ask_with(&Authorization::Bearer(key.expose().into()), call).await
+    }
+
+    /// Sends a request as whoever is authorized by this.
+    pub(super) async fn ask_with(
+        &self,
+        authorization: &Authorization,
+        call: &Call,
+    ) -> Result<Answer, ExceptionlessError> {
         let mut patience = Patience::default();
         loop {
-            let result = self.door.pass(call, &authorization).await;
+            let result = self.door.pass(call, authorization).await;
             if let Some(result) = self.judge(call, result, &mut patience).await {
                 return result;
             }

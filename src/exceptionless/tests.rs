@@ -1,11 +1,14 @@
 use std::error::Error;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use server::{Arrival, Reply, Server, json, raw};
 
 use super::*;
-use crate::config::{Exceptionless, ExceptionlessAuth, SecretSource};
+use crate::config::{CredentialSource, Exceptionless, ExceptionlessAuth, SecretSource};
+use crate::domain::field::SecretField;
 use crate::domain::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
@@ -19,8 +22,22 @@ const PASSWORD: &str = "correct horse";
 const TOKEN: &str = "LoginTokenLoginTokenLoginTokenLoginToken";
 const DATE: &str = "date: Sat, 21 Nov 2026 23:58:00 GMT\r\n";
 
-fn secret(value: &str) -> SecretSource {
-    SecretSource::Environment { variable: "SECRET".to_owned(), value: value.into() }
+fn secret(value: &str) -> CredentialSource {
+    let variable = "SECRET".to_owned();
+    CredentialSource::Here(SecretSource::Environment { variable, value: value.into() })
+}
+
+fn file(file: &tempfile::NamedTempFile) -> CredentialSource {
+    CredentialSource::Here(SecretSource::File(file.path().to_owned()))
+}
+
+/// Keeps nothing.
+struct Nobody;
+
+impl Keeper for Nobody {
+    fn read<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Kept, NotKept>> {
+        panic!("was asked for {field}")
+    }
 }
 
 fn basic() -> ExceptionlessAuth {
@@ -36,11 +53,12 @@ fn client_at(url: &str, auth: ExceptionlessAuth) -> ExceptionlessClient {
         url: url.parse().expect("a URL"),
         proxy: None,
         auth,
+        password_schedule: None,
         timeout: Duration::from_millis(500),
         rate_reserve: 0.2,
         rate_window: Duration::from_secs(1),
     };
-    ExceptionlessClient::new(&settings, &Traffic::default()).expect("a client")
+    ExceptionlessClient::new(&settings, Arc::new(Nobody), &Traffic::default()).expect("a client")
 }
 
 fn client(server: &Server, auth: ExceptionlessAuth) -> ExceptionlessClient {
@@ -336,8 +354,7 @@ async fn a_token_that_was_replaced_in_its_file_is_read_again() {
     let server = Server::start(forgetful).await;
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), "stale\n").expect("written");
-    let token = SecretSource::File(file.path().to_owned());
-    let client = client(&server, ExceptionlessAuth::Token { token });
+    let client = client(&server, ExceptionlessAuth::Token { token: self::file(&file) });
     client.organizations().await.expect_err("stale");
     fs::write(file.path(), TOKEN).expect("written");
     client.organizations().await.expect("organizations");

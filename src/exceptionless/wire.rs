@@ -26,7 +26,14 @@ pub(super) struct Login<'a> {
     pub(super) password: &'a str,
 }
 
-/// The answer to it.
+/// `POST auth/change-password`
+#[derive(Serialize)]
+pub(super) struct ChangePassword<'a> {
+    pub(super) current_password: &'a str,
+    pub(super) password: &'a str,
+}
+
+/// The answer to a login.
 #[derive(Deserialize)]
 pub(super) struct LoggedIn<'a> {
     #[serde(borrow)]

@@ -21,6 +21,8 @@ pub(super) enum Operation {
     ReadLease,
     HoldLease,
     MarkLease,
+    ReadCredential,
+    StoreCredential,
     List,
     LogIn,
     LookUpWrapping,
@@ -37,7 +39,13 @@ impl Operation {
     pub(super) fn writes(self) -> bool {
         matches!(
             self,
-            Self::Publish | Self::Merge | Self::Mark | Self::Withdraw | Self::HoldLease | Self::MarkLease
+            Self::Publish
+                | Self::Merge
+                | Self::Mark
+                | Self::Withdraw
+                | Self::HoldLease
+                | Self::MarkLease
+                | Self::StoreCredential
         )
     }
 
@@ -72,6 +80,8 @@ impl Operation {
             Self::ReadLease => "read_lease",
             Self::HoldLease => "hold_lease",
             Self::MarkLease => "mark_lease",
+            Self::ReadCredential => "read_credential",
+            Self::StoreCredential => "store_credential",
             Self::List => "list",
             Self::LogIn => "log_in",
             Self::LookUpWrapping => "look_up_wrapping",
@@ -86,8 +96,8 @@ impl Operation {
 
     fn verb(self) -> &'static str {
         match self {
-            Self::Read | Self::ReadLease => "read",
-            Self::Publish | Self::Merge | Self::HoldLease => "write",
+            Self::Read | Self::ReadLease | Self::ReadCredential => "read",
+            Self::Publish | Self::Merge | Self::HoldLease | Self::StoreCredential => "write",
             Self::Mark | Self::MarkLease => "mark",
             Self::Withdraw => "delete",
             Self::List => "list",
@@ -105,7 +115,8 @@ impl Operation {
             // All that its passes need there: a policy's rule for one path hides what a wider one grants.
             Self::Read | Self::Publish | Self::ReadLease | Self::HoldLease => r#""create", "read", "update""#,
             Self::Merge => r#""create", "patch", "read", "update""#,
-            Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
+            Self::StoreCredential => r#""read", "patch""#,
+            Self::ReadCredential | Self::LookUp | Self::InspectMount | Self::AskHealth => r#""read""#,
             Self::Mark | Self::MarkLease => r#""patch""#,
             Self::List => r#""list""#,
             Self::Withdraw

@@ -9,6 +9,7 @@
 //!
 //! The matrix is the part `kills` of `docs/reliability.md`.
 
+mod credential;
 mod lease;
 
 use std::collections::BTreeSet;

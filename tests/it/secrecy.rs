@@ -267,6 +267,48 @@ async fn two_stages(rig: &mut Rig, ledger: &mut Ledger) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_password_that_is_read_from_vault_or_changed_is_printed() {
+    let mut rig = crate::credentials::in_vault(1).await;
+    rig.set("log", "level", FINEST).set("exceptionless", "timeout", "\"1s\"");
+    let mut ledger = Ledger::new();
+    let learn = async |ledger: &mut Ledger| {
+        let held = crate::credentials::held(&rig).await;
+        ledger.secrets.extend(
+            ["password", "password_next"].iter().filter_map(|name| Some(held[name].as_str()?.to_owned())),
+        );
+        ledger.learn(&rig);
+    };
+    learn(&mut ledger).await;
+    let change = |kind: Kind| Fault::new("POST", "auth/change-password", kind);
+    for arguments in
+        [&["rotate-credential", "--plan"][..], &["rotate-credential"], &["check"], &["rotate"], &["config"]]
+    {
+        assert_eq!(ledger.run(&rig, arguments).await, 0, "{arguments:?}");
+        learn(&mut ledger).await;
+    }
+    for kind in [Kind::Status(500), Kind::Status(422), Kind::Drop, Kind::Html, Kind::CutJson] {
+        rig.emulator.add_fault(change(kind.clone()).times(8));
+        // Half a document comes after the change, and is looked up.
+        let done = ledger.run(&rig, &["rotate-credential"]).await == 0;
+        assert_eq!(done, kind == Kind::CutJson, "{kind:?}");
+        learn(&mut ledger).await;
+        for command in ["rotate", "check", "rotate-credential"] {
+            ledger.run(&rig, &[command]).await;
+        }
+        rig.emulator.clear_faults();
+        assert_eq!(ledger.run(&rig, &["rotate-credential"]).await, 0);
+        learn(&mut ledger).await;
+    }
+    assert_eq!(ledger.run(&rig, &["rotate", "--all"]).await, 0);
+    rig.emulator.change_password("rotator@example.test", WRONG_PASSWORD);
+    for command in ["rotate-credential", "rotate", "check"] {
+        assert_eq!(ledger.run(&rig, &[command]).await, 77, "{command}");
+    }
+    learn(&mut ledger).await;
+    ledger.assert_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_in_trouble_prints_no_secret() {
     let mut rig = Rig::sized(2).await;
     rig.set("rotation", "overlap", "\"1s\"").set("rotation", "schedule", "\"*/2 * * * * *\"");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::exit::{Exit, Failure};
+use crate::domain::field::SecretField;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::OnVanished;
 use crate::engine::event::chain;
@@ -24,8 +25,13 @@ struct Need {
     rule: String,
 }
 
-pub(super) async fn policy(engine: &Engine, survey: &Survey, findings: &mut Findings) {
-    let needs = needs(engine, survey);
+pub(super) async fn policy(
+    engine: &Engine,
+    kept: Option<&SecretField>,
+    survey: &Survey,
+    findings: &mut Findings,
+) {
+    let needs = needs(engine, kept, survey);
     let paths: Vec<String> = needs.keys().cloned().chain([RENEWAL.to_owned()]).collect();
     let granted = match ask(engine, &paths).await {
         Ok(granted) => granted,
@@ -74,7 +80,7 @@ pub(super) async fn policy(engine: &Engine, survey: &Survey, findings: &mut Find
 }
 
 /// What the passes to come will need, by the path as policies write it.
-fn needs(engine: &Engine, survey: &Survey) -> BTreeMap<String, Need> {
+fn needs(engine: &Engine, kept: Option<&SecretField>, survey: &Survey) -> BTreeMap<String, Need> {
     let vault = &engine.vault;
     let mut needs = BTreeMap::new();
     let mut need = |path: String, capabilities: &'static [&'static str]| {
@@ -92,6 +98,10 @@ fn needs(engine: &Engine, survey: &Survey) -> BTreeMap<String, Need> {
         if engine.policy.on_vanished == OnVanished::Delete {
             need(vault.delete_path(path), &["update"]);
         }
+    }
+    if let Some(field) = kept {
+        let changed = engine.custody.as_ref().is_some_and(|custody| custody.schedule.is_some());
+        need(field.data_path(), if changed { &["read", "patch"] } else { &["read"] });
     }
     if let Some(ha) = &engine.ha {
         need(vault.data_path(&ha.lease_path), &["create", "read", "update"]);

@@ -5,10 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::config::{Config, ExceptionlessAuth, SecretSource, VaultAuth};
+use crate::config::{Config, CredentialSource, ExceptionlessAuth, SecretSource, VaultAuth};
+use crate::daemon::times::stamp;
+use crate::engine::credential::{CredentialError, Custody};
 use crate::engine::event::chain;
 use crate::engine::lease::LeaseView;
 use crate::engine::{Engine, WIDEST_SPREAD, clock};
+use crate::plan::credential::{Step, due};
 use crate::vault::{Identity, Wrapped};
 
 use super::Findings;
@@ -84,10 +87,49 @@ fn login(auth: &ExceptionlessAuth, findings: &mut Findings) {
 }
 
 /// When the secret was put there: its beginning lies before that.
-fn written(secret: &SecretSource) -> Option<DateTime<Utc>> {
+fn written(secret: &CredentialSource) -> Option<DateTime<Utc>> {
     match secret {
-        SecretSource::File(path) => Some(std::fs::metadata(path).ok()?.modified().ok()?.into()),
-        SecretSource::Environment { .. } => None,
+        CredentialSource::Here(SecretSource::File(path)) => {
+            Some(std::fs::metadata(path).ok()?.modified().ok()?.into())
+        }
+        CredentialSource::Here(SecretSource::Environment { .. }) | CredentialSource::Vault(_) => None,
+    }
+}
+
+/// Whether the password can be changed, where the rotator keeps it.
+pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
+    const CHECK: &str = "exceptionless password";
+    let Some(custody) = &engine.custody else { return };
+    let look = match engine.look_at_credential(custody).await {
+        Ok(look) => look,
+        Err(error @ CredentialError::Colon { .. }) if custody.schedule.is_none() => {
+            return findings.unwise(CHECK, chain(&error));
+        }
+        Err(error) => return findings.bad(CHECK, error),
+    };
+    let place = format!("kept in Vault's {}, version {}", custody.field, look.version);
+    let since = look.changed_at.map_or_else(
+        || "nobody knows since when it is in force".to_owned(),
+        |changed| format!("in force since {}", stamp(changed)),
+    );
+    let next = custody
+        .schedule
+        .as_ref()
+        .and_then(|schedule| due(schedule, look.changed_at, look.interrupted, clock::now()));
+    let next = next.map_or_else(
+        || "changed by rotate-credential".to_owned(),
+        |next| format!("the daemon changes it at {}", stamp(next)),
+    );
+    match look.step {
+        Step::Prepare => findings.fine(CHECK, format!("{place}; {since}; {next}")),
+        Step::Change | Step::Promote => findings.unwise(CHECK, format!(
+            "{place}; a change was begun and not ended, and until then either password may be the right one; run \
+             exceptionless-rotator rotate-credential"
+        )),
+        Step::Lost => {
+            let Custody { email, field, .. } = custody.clone();
+            findings.bad(CHECK, CredentialError::Lost { email, field });
+        }
     }
 }
 

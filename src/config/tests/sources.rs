@@ -4,9 +4,12 @@ use super::*;
 use crate::domain::schedule::Schedule;
 
 fn password_of(loaded: &Loaded) -> &SecretSource {
-    match &loaded.config.exceptionless.auth {
-        ExceptionlessAuth::Login { password, .. } | ExceptionlessAuth::Basic { password, .. } => password,
-        ExceptionlessAuth::Token { token } => token,
+    let (ExceptionlessAuth::Login { password: source, .. }
+    | ExceptionlessAuth::Basic { password: source, .. }
+    | ExceptionlessAuth::Token { token: source }) = &loaded.config.exceptionless.auth;
+    match source {
+        CredentialSource::Here(source) => source,
+        CredentialSource::Vault(field) => panic!("it is in Vault, {field}"),
     }
 }
 
@@ -293,4 +296,77 @@ fn where_the_daemon_answers_is_read_past_mistakes_elsewhere_but_not_past_a_broke
     assert_eq!(listen("[admin]\nlisten = \"\"\n").ok(), Some(None));
     assert!(listen("[admin]\nlisten = \"here\"\n").is_err());
     assert!(listen("[admin\n").is_err());
+}
+
+fn kept_in_vault(loaded: &Loaded) -> String {
+    let field = loaded.config.exceptionless.auth.kept_in_vault();
+    field.map(ToString::to_string).unwrap_or_default()
+}
+
+const IN_VAULT: &str = r#"password = { vault = "kv/data/rotator#password" }"#;
+
+#[test]
+fn the_password_may_be_kept_in_vault_and_its_place_is_shown() {
+    let desk = Desk::new();
+    let toml = desk.with("exceptionless", IN_VAULT).replace("password_file = \"password\"\n", "");
+    let loaded = desk.good(&toml, &[]);
+    assert_eq!(kept_in_vault(&loaded), "kv/data/rotator#password");
+    let effective = loaded.effective.to_string();
+    assert!(effective.contains(IN_VAULT), "{effective}");
+    let text = desk.good(&effective, &[]);
+    assert_eq!(kept_in_vault(&text), "kv/data/rotator#password", "what is shown can be used");
+
+    let variable = [("ROTATOR__EXCEPTIONLESS__PASSWORD__VAULT", "secret/data/other#pw")];
+    for toml in [GOOD.to_owned(), toml.clone()] {
+        assert_eq!(kept_in_vault(&desk.good(&toml, &variable)), "secret/data/other#pw", "a variable wins");
+    }
+    let yaml = desk.write(
+        "vault.yaml",
+        "exceptionless: {auth: token, token: {vault: 'kv/data/rotator#token'}}\n\
+         vault: {address: 'https://vault.example.com', auth: {method: token, token_file: token}}\n",
+    );
+    let loaded = load(&yaml, &[]).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(kept_in_vault(&loaded), "kv/data/rotator#token");
+}
+
+#[test]
+fn a_password_that_is_kept_in_two_places_is_refused() {
+    let desk = Desk::new();
+    let toml = desk.with("exceptionless", IN_VAULT);
+    let problems = desk.problems(&toml, &[]);
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert!(said.len() == 1 && said[0].contains("excludes password_file"), "{said:?}");
+    let toml = toml.replace("password_file = \"password\"\n", "");
+    let variable = [("ROTATOR__EXCEPTIONLESS__PASSWORD", "correct horse")];
+    let said = desk.problems(&toml, &variable).iter().map(ToString::to_string).collect::<String>();
+    assert!(said.contains("excludes password") && !said.contains("correct horse"), "{said}");
+}
+
+#[test]
+fn the_password_is_changed_by_a_schedule_in_the_zone_of_the_others() {
+    let desk = Desk::new();
+    let toml = desk
+        .with("exceptionless", &format!("{IN_VAULT}\npassword_schedule = \"0 4 1 * *\""))
+        .replace("password_file = \"password\"\n", "")
+        + "[rotation]\ntimezone = \"Europe/Berlin\"\n";
+    let schedule = desk.good(&toml, &[]).config.exceptionless.password_schedule;
+    assert_eq!(schedule.map(|schedule| schedule.to_string()).as_deref(), Some("0 4 1 * * Europe/Berlin"));
+    assert_eq!(desk.good(GOOD, &[]).config.exceptionless.password_schedule, None);
+}
+
+#[test]
+fn a_password_must_not_stand_where_something_else_is_written() {
+    let desk = Desk::new();
+    for (path, whose) in [
+        ("secret/data/exceptionless/64f0c0ffee00000000000100", "a project's secret"),
+        ("secret/data/exceptionless-rotator/leader", "the lease"),
+    ] {
+        let line = format!("password = {{ vault = \"{path}#password\" }}");
+        let toml = desk.with("exceptionless", &line).replace("password_file = \"password\"\n", "")
+            + "[ha]\nenabled = true\n";
+        let said = desk.problems(&toml, &[]).iter().map(ToString::to_string).collect::<String>();
+        assert!(said.contains(whose) && said.contains("exceptionless.password"), "{said}");
+    }
+    let elsewhere = r#"password = { vault = "kv/data/exceptionless/64f0c0ffee00000000000100#password" }"#;
+    desk.good(&desk.with("exceptionless", elsewhere).replace("password_file = \"password\"\n", ""), &[]);
 }

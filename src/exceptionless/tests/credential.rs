@@ -100,8 +100,7 @@ async fn a_refusal_is_about_one_password() {
     let put = |password: &str| fs::write(file.path(), password).expect("written");
     put(PASSWORD);
     let email = "rotator@example.test".to_owned();
-    let source = SecretSource::File(file.path().to_owned());
-    let client = client(&server, ExceptionlessAuth::Login { email, password: source });
+    let client = client(&server, ExceptionlessAuth::Login { email, password: self::file(&file) });
     for _ in 0..4 {
         client.organizations().await.expect_err("refused");
     }
@@ -127,8 +126,7 @@ async fn another_password_is_tried_at_once() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), PASSWORD).expect("written");
     let email = "rotator@example.test".to_owned();
-    let source = SecretSource::File(file.path().to_owned());
-    let client = client(&server, ExceptionlessAuth::Login { email, password: source });
+    let client = client(&server, ExceptionlessAuth::Login { email, password: self::file(&file) });
     client.organizations().await.expect_err("refused");
     fs::write(file.path(), "battery staple").expect("written");
     client.organizations().await.expect("organizations");

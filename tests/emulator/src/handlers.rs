@@ -32,6 +32,7 @@ pub(crate) fn dispatch(call: Call<'_>) -> Outcome {
     match call.request.route {
         Route::Login => auth::login(call),
         Route::Logout => auth::logout(call).into(),
+        Route::ChangePassword => auth::change_password(call).into(),
         Route::Me => auth::me(&call).into(),
         Route::Organizations => organizations::list(&call).into(),
         Route::Organization => organizations::get(&call).into(),

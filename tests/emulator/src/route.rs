@@ -10,6 +10,7 @@ use hyper::Method;
 pub(crate) enum Route {
     Login,
     Logout,
+    ChangePassword,
     Me,
     Organizations,
     Organization,
@@ -45,9 +46,10 @@ pub(crate) enum Policy {
 const PREFIX: &str = "/api/v2/";
 
 impl Route {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Login,
         Self::Logout,
+        Self::ChangePassword,
         Self::Me,
         Self::Organizations,
         Self::Organization,
@@ -77,6 +79,7 @@ impl Route {
         match self {
             Self::Login => "auth/login",
             Self::Logout => "auth/logout",
+            Self::ChangePassword => "auth/change-password",
             Self::Me => "users/me",
             Self::Organizations => "organizations",
             Self::Organization => "organizations/{id}",
@@ -116,6 +119,7 @@ impl Route {
             | Self::ProjectEvents
             | Self::Heartbeat => Policy::Client,
             Self::Logout
+            | Self::ChangePassword
             | Self::Me
             | Self::Organizations
             | Self::Organization
@@ -143,14 +147,14 @@ impl Route {
     }
 
     fn declares_json(self, method: &Method) -> bool {
-        (self == Self::Login || self.is_token_route())
+        (matches!(self, Self::Login | Self::ChangePassword) || self.is_token_route())
             && (method == Method::POST || method == Method::PUT || method == Method::PATCH)
     }
 
     fn allows(self, method: &Method) -> bool {
         match self {
             Self::Unknown => true,
-            Self::Login | Self::Tokens | Self::Events => method == Method::POST,
+            Self::Login | Self::ChangePassword | Self::Tokens | Self::Events => method == Method::POST,
             Self::OrganizationTokens | Self::ProjectTokens => method == Method::GET || method == Method::POST,
             Self::ProjectEvents => method == Method::POST,
             Self::Token => [Method::GET, Method::PATCH, Method::PUT, Method::DELETE].contains(method),
@@ -213,6 +217,7 @@ fn by_segments(segments: [Option<&str>; 4]) -> Option<(Route, &str)> {
         1 if is(0, "about") => Some(Route::About),
         2 if is(0, "auth") && is(1, "login") => Some(Route::Login),
         2 if is(0, "auth") && is(1, "logout") => Some(Route::Logout),
+        2 if is(0, "auth") && is(1, "change-password") => Some(Route::ChangePassword),
         2 if is(0, "users") && is(1, "me") => Some(Route::Me),
         2 if is(0, "projects") && is(1, "config") => Some(Route::Config),
         2 if is(0, "notifications") && is(1, "system") => Some(Route::SystemNotification),

@@ -101,6 +101,38 @@ pub(super) fn logout(call: Call<'_>) -> Answer {
     }
 }
 
+/// Demands the present password, and ends every session (`AuthHandler.cs`, `ChangePasswordModel.cs`).
+pub(super) fn change_password(call: Call<'_>) -> Answer {
+    try_change_password(call).unwrap_or_else(|refusal| refusal)
+}
+
+fn try_change_password(call: Call<'_>) -> Result<Answer, Answer> {
+    let invalid = |field, message| Answer::invalid(StatusCode::UNPROCESSABLE_ENTITY, field, message);
+    let members = Members::required(call.request)?;
+    let current = members.text("current_password")?.required_if_present()?.unwrap_or_default();
+    let password = members.text("password")?.required_if_present()?.unwrap_or_default();
+    for (field, text) in [("current_password", &current), ("password", &password)] {
+        if !(6..=100).contains(&text.chars().count()) {
+            return Err(invalid(field, "The field must have a length between 6 and 100."));
+        }
+    }
+    if current == password {
+        return Err(invalid("password", "New password must not be the same as the current password."));
+    }
+    let Some(user) = call.identity.user(call.state).cloned() else {
+        return Err(Answer::bare_problem(StatusCode::UNAUTHORIZED));
+    };
+    if user.password != current {
+        return Err(invalid("current_password", "The current password is incorrect."));
+    }
+    call.state.change_password(&user.email, &password);
+    let credentials = Credentials { email: user.email, password, address: call.request.client_address() };
+    call.state.attempts.forget(&credentials.email_key());
+    call.state.attempts.take_back_one(&credentials.address_key());
+    let login = call.state.login(&user.id);
+    Ok(Answer::json(StatusCode::OK, json!({ "token": login.id })))
+}
+
 /// An API key may hold the role `user` without there being a user: 401, though it was counted (contract 1.4).
 pub(super) fn me(call: &Call<'_>) -> Answer {
     match call.identity.user(call.state) {

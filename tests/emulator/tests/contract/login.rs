@@ -165,3 +165,57 @@ async fn me_names_the_organizations() {
     assert_eq!(me["organization_ids"], json!(ids));
     assert_eq!(me["roles"], json!(["client", "user"]));
 }
+
+async fn change(server: &Server, current: &str, new: &str) -> crate::server::Reply {
+    let body = json!({ "current_password": current, "password": new });
+    server.user("POST", "/api/v2/auth/change-password").json(&body).reply().await
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_whoever_knows_it_and_that_ends_every_session() {
+    let server = Server::start().await;
+    let session = token(&server).await;
+    for _ in 0..4 {
+        server.login_as(EMAIL, "wrong horse").await;
+    }
+    let reply = change(&server, PASSWORD, "battery staple").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let fresh = reply.json()["token"].as_str().unwrap().to_owned();
+    assert!(!is_in(&server, &session).await);
+    assert!(is_in(&server, &fresh).await);
+    for _ in 0..4 {
+        server.login_as(EMAIL, "wrong horse").await;
+    }
+    assert_eq!(server.login_as(EMAIL, "battery staple").await.status, 200, "the attempts are forgotten");
+}
+
+#[tokio::test]
+async fn a_change_that_breaks_a_rule_changes_nothing() {
+    let server = Server::start().await;
+    for (current, new, field) in [
+        ("wrong horse", "battery staple", "current_password"),
+        (PASSWORD, PASSWORD, "password"),
+        (PASSWORD, "short", "password"),
+        (PASSWORD, &"x".repeat(101), "password"),
+        ("", "battery staple", "current_password"),
+    ] {
+        let reply = change(&server, current, new).await;
+        assert_eq!(reply.status, 422, "{current} {new}");
+        assert!(reply.json()["errors"][field].is_array(), "{reply:?}");
+    }
+    assert_eq!(server.login().await.status, 200);
+    let body = json!({ "current_password": PASSWORD, "password": "battery staple" });
+    let path = "/api/v2/auth/change-password";
+    assert_eq!(server.anonymous("POST", path).json(&body).reply().await.status, 401);
+    let key = server.key(&server.project());
+    assert_eq!(server.bearer(&key, "POST", path).json(&body).reply().await.status, 403);
+}
+
+#[tokio::test]
+async fn a_server_without_its_database_is_not_healthy() {
+    let server = Server::start().await;
+    let health = async || server.anonymous("GET", "/health").reply().await;
+    assert_eq!((health().await.status.as_u16(), health().await.text.as_str()), (200, "Healthy"));
+    server.emulator.switch(|switches| switches.elasticsearch_down = true);
+    assert_eq!((health().await.status.as_u16(), health().await.text.as_str()), (503, "Unhealthy"));
+}

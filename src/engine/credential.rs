@@ -1,0 +1,344 @@
+//! The rotator's own password: read from Vault, and changed.
+//!
+//! Every step looks first and then does the one thing that [`plan::credential`](crate::plan::credential) names, so that a
+//! step that was cut off, or whose answer was lost, is found again by the next look, in this process or in a later one.
+//! Both passwords stand in the secret before the server is told of the new one, and whoever logs in meanwhile finds out
+//! which is right. Of several that change it at a time, check-and-set lets one go on.
+
+mod keeper;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Engine, event};
+use crate::config::{Config, ExceptionlessAuth};
+use crate::domain::clocks::plausible;
+use crate::domain::field::SecretField;
+use crate::domain::schedule::Schedule;
+use crate::exceptionless::{Changed, ExceptionlessError};
+use crate::plan::credential::{Step, step};
+use crate::tls;
+use crate::vault::{CredentialSecret, Kind, VaultError};
+
+pub use keeper::Absent;
+pub use schedule::Kept;
+
+/// Looks in a row. An undisturbed change takes three.
+const MAX_LOOKS: u32 = 8;
+
+/// How long a standby of Vault is given to catch up.
+const LAG: Duration = Duration::from_millis(200);
+
+/// How often the server is asked to take the new password, within one change.
+const MAX_CHANGES: u32 = 2;
+
+/// More letters and digits than anybody guesses, and fewer than the 100 that the server allows (`ChangePasswordModel.cs`).
+const LENGTH: usize = 48;
+
+/// A password that the rotator can change, because it is kept where it can write.
+#[derive(Debug, Clone)]
+pub struct Custody {
+    /// Whose password it is.
+    pub email: String,
+    /// Where it is kept.
+    pub field: SecretField,
+    /// When it is changed without being asked.
+    pub schedule: Option<Schedule>,
+}
+
+impl Custody {
+    /// What the configuration says; `None` if the password is kept elsewhere, or is none.
+    pub(super) fn of(config: &Config) -> Option<Self> {
+        let field = config.exceptionless.auth.kept_in_vault()?.clone();
+        let (ExceptionlessAuth::Login { email, .. } | ExceptionlessAuth::Basic { email, .. }) =
+            &config.exceptionless.auth
+        else {
+            return None;
+        };
+        Some(Self { email: email.clone(), field, schedule: config.exceptionless.password_schedule.clone() })
+    }
+}
+
+/// What was seen, and what follows from it.
+#[derive(Debug)]
+pub struct Look {
+    /// The version of the secret.
+    pub version: u64,
+    /// Since when the password is in force, if it was the rotator that changed it.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Whether a change was begun and not ended.
+    pub interrupted: bool,
+    /// What is to be done next.
+    pub step: Step,
+    current: SecretString,
+    next: Option<SecretString>,
+}
+
+/// A password that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The version of the secret that holds it.
+    pub version: u64,
+    /// Since when.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Whether somebody else had begun, and this was only the end of it.
+    pub finished: bool,
+}
+
+/// Why the password was not changed. What was begun is found again.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// Vault did not let us.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Exceptionless did not let us.
+    #[error(transparent)]
+    Exceptionless(#[from] ExceptionlessError),
+    /// The secret lacks what it needs.
+    #[error(transparent)]
+    Absent(#[from] Absent),
+    /// HTTP Basic cannot carry it, and so cannot tell whether it works.
+    #[error(
+        "the present password in Vault's {field} cannot be changed by the rotator, because it has a colon, with which HTTP \
+         Basic cannot say whether it is right; change it once by hand to one without"
+    )]
+    Colon {
+        /// Where it is kept.
+        field: SecretField,
+    },
+    /// No password in the secret works.
+    #[error(
+        "Exceptionless accepts no password of {email} that Vault's {field} holds: somebody else has changed it, or the \
+         account is inactive; put the right one there (vault kv patch), or have it reset by e-mail at Exceptionless first"
+    )]
+    Lost {
+        /// Whose password it is.
+        email: String,
+        /// Where it is kept.
+        field: SecretField,
+    },
+    /// The server does not take the new password, and the present one is right.
+    #[error(
+        "Exceptionless refused to change the password of {email} (status {status}); the present one stays in force; does the \
+         account have a local password?"
+    )]
+    Refused {
+        /// Whose password it is.
+        email: String,
+        /// How it said so.
+        status: u16,
+    },
+    /// Somebody else changes it.
+    #[error(
+        "somebody else wrote Vault's {field} meanwhile, and may be changing the password; look again in a moment"
+    )]
+    Rival {
+        /// Where it is kept.
+        field: SecretField,
+    },
+    /// The process is to end, or works no longer.
+    #[error("the change of the password was interrupted; the next one goes on")]
+    Interrupted,
+}
+
+impl Engine {
+    /// Looks at the secret, and asks Exceptionless which of its passwords is right. Changes nothing.
+    pub async fn look_at_credential(&self, custody: &Custody) -> Result<Look, CredentialError> {
+        let Custody { email, field, .. } = custody;
+        let secret = keeper::secret(&self.vault, field).await?;
+        let kept = keeper::kept(&secret, field)?;
+        if email.contains(':') || kept.current.expose_secret().contains(':') {
+            return Err(CredentialError::Colon { field: field.clone() });
+        }
+        let place = format!("Vault's {field}");
+        let current = self.exceptionless.try_password(email, &kept.current, &place).await?;
+        let next = match &kept.next {
+            // The one is refused because the other is in force: that is for sure if that is accepted.
+            Some(next) => Some(self.exceptionless.try_password(email, next, &place).await?),
+            None => None,
+        };
+        Ok(Look {
+            version: secret.version,
+            changed_at: changed_at(&secret, field),
+            interrupted: kept.next.is_some(),
+            step: step(current, next),
+            current: kept.current,
+            next: kept.next,
+        })
+    }
+
+    /// Changes the password, or ends a change that was begun. `may_go_on` is asked before each step.
+    pub async fn replace_credential(
+        &self,
+        custody: &Custody,
+        may_go_on: impl Fn() -> bool,
+    ) -> Result<Replaced, CredentialError> {
+        let Custody { email, field, .. } = custody;
+        let mut replacement =
+            Replacement { engine: self, custody, ours: None, finishing: false, version: 0, changes: 0 };
+        for _ in 0..MAX_LOOKS {
+            if !may_go_on() {
+                return Err(CredentialError::Interrupted);
+            }
+            let look = self.look_at_credential(custody).await?;
+            if look.version < replacement.version {
+                tokio::time::sleep(LAG).await;
+                continue;
+            }
+            if let Some(replaced) = replacement.is_done(&look)? {
+                return Ok(replaced);
+            }
+            match look.step {
+                Step::Prepare => replacement.prepare(&look).await?,
+                Step::Change => replacement.change(&look).await?,
+                Step::Promote => {
+                    if let Some(replaced) = replacement.promote(&look).await? {
+                        return Ok(replaced);
+                    }
+                }
+                Step::Lost => {
+                    return Err(CredentialError::Lost { email: email.clone(), field: field.clone() });
+                }
+            }
+        }
+        Err(CredentialError::Rival { field: field.clone() })
+    }
+}
+
+/// One change under way.
+struct Replacement<'a> {
+    engine: &'a Engine,
+    custody: &'a Custody,
+    /// The successor, as it was written or first seen.
+    ours: Option<SecretString>,
+    /// Whether it was there before us.
+    finishing: bool,
+    /// What we wrote. A standby of Vault may still show an older one.
+    version: u64,
+    changes: u32,
+}
+
+impl Replacement<'_> {
+    /// Whether somebody else, or a write whose answer was lost, has ended it.
+    fn is_done(&mut self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
+        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (&self.ours, &look.next) {
+            (None, None) => Ok(None),
+            (None, Some(next)) => {
+                (self.ours, self.finishing) = (Some(next.clone()), true);
+                Ok(None)
+            }
+            (Some(ours), Some(next)) if same(ours, next) => Ok(None),
+            (Some(ours), None) if same(ours, &look.current) => {
+                event::credential_rotated(self.custody, look.version);
+                Ok(Some(self.replaced(look.version, look.changed_at)))
+            }
+            (Some(_), _) => Err(self.rival()),
+        }
+    }
+
+    async fn prepare(&mut self, look: &Look) -> Result<(), CredentialError> {
+        let successor = fresh();
+        let data = BTreeMap::from([(self.custody.field.next(), Some(successor.expose_secret().to_owned()))]);
+        let version = match self.store(data, look.version).await {
+            Ok(version) => version,
+            // If it is not there, it may still come, and then whoever comes next ends it.
+            Err(error) if error.kind() == Kind::Ambiguous => {
+                let found = keeper::secret(&self.engine.vault, &self.custody.field).await?;
+                if found.text(&self.custody.field.next()) != Some(successor.expose_secret()) {
+                    return Err(error.into());
+                }
+                found.version
+            }
+            Err(error) if error.kind() == Kind::Conflict => return Err(self.rival()),
+            Err(error) => return Err(error.into()),
+        };
+        event::credential_prepared(self.custody, version);
+        (self.ours, self.version) = (Some(successor), version);
+        Ok(())
+    }
+
+    /// What became of it, the next look tells; an error that is worth more than that is returned when it is of no use to
+    /// ask again.
+    async fn change(&mut self, look: &Look) -> Result<(), CredentialError> {
+        let Some(next) = &look.next else { return Ok(()) };
+        let email = &self.custody.email;
+        self.changes += 1;
+        let changed = self.engine.exceptionless.change_password(email, &look.current, next).await;
+        match changed {
+            Ok(Changed::Done) => {
+                event::credential_changed(self.custody);
+                Ok(())
+            }
+            Ok(Changed::Refused { status }) if self.changes >= MAX_CHANGES => {
+                Err(CredentialError::Refused { email: email.clone(), status })
+            }
+            Err(error) if self.changes >= MAX_CHANGES => Err(error.into()),
+            Ok(Changed::Refused { .. }) | Err(_) => Ok(()),
+        }
+    }
+
+    /// `None` when the next look tells what became of it.
+    async fn promote(&self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
+        let Some(next) = &look.next else { return Ok(None) };
+        let field = &self.custody.field;
+        let now = self.engine.clocks().latest();
+        let data = BTreeMap::from([
+            (field.name.to_string(), Some(next.expose_secret().to_owned())),
+            (field.next(), None),
+            (field.changed_at(), Some(now.to_rfc3339_opts(SecondsFormat::Secs, true))),
+        ]);
+        match self.store(data, look.version).await {
+            Ok(version) => {
+                event::credential_rotated(self.custody, version);
+                Ok(Some(self.replaced(version, Some(now))))
+            }
+            Err(error) if matches!(error.kind(), Kind::Ambiguous | Kind::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn store(&self, data: BTreeMap<String, Option<String>>, over: u64) -> Result<u64, VaultError> {
+        self.engine.vault.store_credential(&self.custody.field, data, over).await
+    }
+
+    fn replaced(&self, version: u64, changed_at: Option<DateTime<Utc>>) -> Replaced {
+        Replaced { version, changed_at, finished: self.finishing }
+    }
+
+    fn rival(&self) -> CredentialError {
+        CredentialError::Rival { field: self.custody.field.clone() }
+    }
+}
+
+fn changed_at(secret: &CredentialSecret, field: &SecretField) -> Option<DateTime<Utc>> {
+    let text = secret.text(&field.changed_at())?;
+    DateTime::parse_from_rfc3339(text).ok().and_then(|time| plausible(time.to_utc()))
+}
+
+/// Letters and digits: nothing that a shell, a URL or HTTP Basic reads as anything else.
+fn fresh() -> SecretString {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut password = String::with_capacity(LENGTH);
+    while password.len() < LENGTH {
+        // 248 is the largest multiple of 62 in a byte, so that no letter is likelier than another.
+        let letter = |byte: &u8| (*byte < 248).then(|| char::from(LETTERS[usize::from(*byte % 62)]));
+        let room = LENGTH - password.len();
+        password.extend(tls::random::<LENGTH>().iter().filter_map(letter).take(room));
+    }
+    password.into()
+}
+
+impl fmt::Display for Custody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the password of {} in Vault's {}", self.email, self.field)
+    }
+}
+
+#[cfg(test)]
+mod tests;

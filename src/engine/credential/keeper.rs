@@ -1,0 +1,72 @@
+//! Vault as the keeper of the credential.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+
+use super::CredentialError;
+use crate::config::{SecretUnreadable, one_line};
+use crate::domain::field::SecretField;
+use crate::exceptionless::{ErrorKind, Keeper, Kept, NotKept};
+use crate::vault::{CredentialSecret, Kind, VaultStore};
+
+/// A secret in Vault that lacks what it should hold.
+#[derive(Debug, thiserror::Error)]
+pub enum Absent {
+    /// There is no secret.
+    #[error(
+        "Vault has no secret there; put the credential there: vault kv put -mount={mount} {path} {name}=- (it then reads it \
+         from standard input)",
+        mount = .0.mount, path = .0.path, name = .0.name
+    )]
+    Secret(SecretField),
+    /// The secret has no such field.
+    #[error(
+        "the secret has no field {name} with text; add it: vault kv patch -mount={mount} {path} {name}=- (it then reads it \
+         from standard input)",
+        mount = .0.mount, path = .0.path, name = .0.name
+    )]
+    Field(SecretField),
+    /// The field holds what is no password.
+    #[error(transparent)]
+    Unreadable(#[from] SecretUnreadable),
+}
+
+impl Keeper for VaultStore {
+    fn read<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Kept, NotKept>> {
+        let read = async move {
+            let secret = secret(self, field).await?;
+            Ok::<_, CredentialError>(kept(&secret, field)?)
+        };
+        read.map(|read| read.map_err(not_kept)).boxed()
+    }
+}
+
+/// The secret that holds the credential.
+pub(super) async fn secret(
+    vault: &VaultStore,
+    field: &SecretField,
+) -> Result<CredentialSecret, CredentialError> {
+    let secret = vault.read_credential(field).await?;
+    Ok(secret.ok_or_else(|| Absent::Secret(field.clone()))?)
+}
+
+/// The credential in it, and its successor while it is being changed.
+pub(super) fn kept(secret: &CredentialSecret, field: &SecretField) -> Result<Kept, Absent> {
+    let place = format!("Vault's {field}");
+    let read = |secret: SecretString| one_line(&secret, &place);
+    let current = secret.secret(&field.name).ok_or_else(|| Absent::Field(field.clone()))?;
+    Ok(Kept { current: read(current)?, next: secret.secret(&field.next()).map(read).transpose()? })
+}
+
+fn not_kept(error: CredentialError) -> NotKept {
+    let kind = match &error {
+        CredentialError::Vault(error) => match error.kind() {
+            Kind::NotPermitted => ErrorKind::NotPermitted,
+            Kind::Misconfigured => ErrorKind::Misconfigured,
+            Kind::Unreachable | Kind::Conflict | Kind::Ambiguous | Kind::Other => ErrorKind::Unreachable,
+        },
+        _ => ErrorKind::Misconfigured,
+    };
+    NotKept { kind, source: Box::new(error) }
+}

@@ -1,0 +1,66 @@
+//! The daemon's part: the password is changed when its time has come, before the pass that this activation is for.
+//!
+//! What is due is asked of the secret itself, so that a missed time is caught up, and a second replica or a restart does
+//! nothing twice.
+
+use std::panic::AssertUnwindSafe;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{Custody, changed_at, keeper};
+use crate::domain::schedule::Schedule;
+use crate::engine::{Engine, event};
+use crate::plan::credential::due;
+
+/// What became of the password.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Since when it is in force, if the rotator changed it.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// When it is due next; `None` for never.
+    pub due: Option<DateTime<Utc>>,
+    /// Whether it is due and could not be changed.
+    pub failed: bool,
+}
+
+impl Engine {
+    /// Changes the password if that is due. What goes wrong is told, and left to the next activation.
+    pub async fn keep_credential(&self, stop: &CancellationToken) -> Kept {
+        let Some((custody, schedule)) =
+            self.custody.as_ref().and_then(|custody| Some((custody, custody.schedule.as_ref()?)))
+        else {
+            return Kept::default();
+        };
+        let kept = AssertUnwindSafe(self.keep(custody, schedule, stop)).catch_unwind().await;
+        kept.unwrap_or_else(|_| Kept { failed: true, ..Kept::default() })
+    }
+
+    async fn keep(&self, custody: &Custody, schedule: &Schedule, stop: &CancellationToken) -> Kept {
+        let may_go_on = || !stop.is_cancelled() && self.tenure.stands();
+        let field = &custody.field;
+        let secret = match keeper::secret(&self.vault, field).await {
+            Ok(secret) => secret,
+            Err(error) => return self.not_changed(&error),
+        };
+        let (changed, now) = (changed_at(&secret, field), self.clocks().ours);
+        let interrupted = secret.text(&field.next()).is_some();
+        match due(schedule, changed, interrupted, now) {
+            Some(due) if due <= now && may_go_on() => {}
+            due => return Kept { changed_at: changed, due, failed: false },
+        }
+        match self.replace_credential(custody, may_go_on).await {
+            Ok(replaced) => {
+                let due = replaced.changed_at.and_then(|changed| schedule.next(changed));
+                Kept { changed_at: replaced.changed_at, due, failed: false }
+            }
+            Err(error) => self.not_changed(&error),
+        }
+    }
+
+    fn not_changed(&self, error: &super::CredentialError) -> Kept {
+        event::credential_failed(error);
+        Kept { failed: true, ..Kept::default() }
+    }
+}

@@ -1,0 +1,102 @@
+//! The secret that holds the rotator's own password. It is the operator's: other fields stay as they are, which is why
+//! it is changed by PATCH, and by check-and-set like everything else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rustify_derive::Endpoint;
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use vaultrs::api::kv2::requests::ReadSecretRequest;
+use vaultrs::api::kv2::responses::{ReadSecretResponse, SecretVersionMetadata};
+
+use super::VaultStore;
+use super::attempt::{Attempt, Operation};
+use super::error::VaultError;
+use super::transport::ambiguous;
+use crate::domain::field::SecretField;
+
+/// vaultrs knows no PATCH of data.
+#[derive(Endpoint)]
+#[endpoint(path = "{self.mount}/data/{self.path}", method = "PATCH")]
+struct PatchSecret {
+    #[endpoint(skip)]
+    mount: String,
+    #[endpoint(skip)]
+    path: String,
+    options: CheckAndSet,
+    data: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckAndSet {
+    cas: u64,
+}
+
+/// The secret as it was read. It does not print: all of it may be secret.
+pub struct CredentialSecret {
+    /// The version for the check-and-set.
+    pub version: u64,
+    fields: Map<String, Value>,
+}
+
+impl CredentialSecret {
+    /// A field, if there is such a field with text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).and_then(Value::as_str)
+    }
+
+    /// The same, as a secret.
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(Into::into)
+    }
+}
+
+impl fmt::Debug for CredentialSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialSecret(version {}, {} fields)", self.version, self.fields.len())
+    }
+}
+
+impl VaultStore {
+    /// Reads the secret that holds a credential; `None` when there is none, or only a deleted one.
+    pub async fn read_credential(&self, field: &SecretField) -> Result<Option<CredentialSecret>, VaultError> {
+        let request =
+            ReadSecretRequest { mount: field.mount.to_string(), path: field.path.to_string(), version: None };
+        let attempt = Attempt::new(Operation::ReadCredential, field.data_path());
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, None).await?;
+        if answer.is_absence() {
+            return Ok(None);
+        }
+        let response: ReadSecretResponse = self.transport().data(&call.attempt, &answer)?;
+        let version = response.metadata.version;
+        Ok(match response.data {
+            Value::Object(fields) => Some(CredentialSecret { version, fields }),
+            _ => None,
+        })
+    }
+
+    /// Sets fields of that secret over the version that was read, or removes them, and returns the new version. The
+    /// errors mean what they mean for [`publish`](Self::publish).
+    pub async fn store_credential(
+        &self,
+        field: &SecretField,
+        data: BTreeMap<String, Option<String>>,
+        over: u64,
+    ) -> Result<u64, VaultError> {
+        let request = PatchSecret {
+            mount: field.mount.to_string(),
+            path: field.path.to_string(),
+            options: CheckAndSet { cas: over },
+            data,
+        };
+        let attempt = Attempt::new(Operation::StoreCredential, field.data_path());
+        let call = self.transport().prepare(attempt, &request)?;
+        let answer = self.call(&call, None).await?;
+        self.refuse_not_found(&call, &answer)?;
+        let written: Result<SecretVersionMetadata, _> = self.transport().data(&call.attempt, &answer);
+        written.map(|written| written.version).map_err(|error| ambiguous(&call.attempt, error))
+    }
+}
