@@ -29,12 +29,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use vaultrs::api::token::responses::LookupTokenResponse;
 
 use crate::config;
 use crate::domain::ids::Instance;
 use crate::traffic::Traffic;
-use auth::{Session, Token};
+use auth::{Lookup, Session, Token};
 use secret::Layout;
 use transport::{Answer, Call, Transport};
 
@@ -139,7 +138,7 @@ impl VaultStore {
         self.0.session.succeed(&self.0.transport, refused).await
     }
 
-    async fn look_up(&self, token: &Token) -> Result<LookupTokenResponse, VaultError> {
+    async fn look_up(&self, token: &Token) -> Result<Lookup, VaultError> {
         self.0.session.look_up(&self.0.transport, token.secret()).await
     }
 

@@ -13,7 +13,6 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
-use vaultrs::api::token::responses::LookupTokenResponse;
 use vaultrs::api::{AuthInfo, EndpointResult};
 
 use super::attempt::{Attempt, Operation, Said};
@@ -25,10 +24,12 @@ use lease::{Lease, Setback, same_secret};
 use wrapped::Unwrapping;
 
 pub(super) use lease::{Token, remaining};
+pub(super) use lookup::Lookup;
 pub use wrapped::Wrapped;
 
 mod lease;
 mod login;
+mod lookup;
 mod wrapped;
 
 /// What a refusal means.
@@ -152,7 +153,7 @@ impl Session {
         &self,
         transport: &Transport,
         token: &SecretString,
-    ) -> Result<LookupTokenResponse, VaultError> {
+    ) -> Result<Lookup, VaultError> {
         let attempt = Attempt::new(Operation::LookUp, "auth/token/lookup-self".to_owned());
         let call = transport.prepare(attempt, &LookupTokenSelfRequest {})?;
         let answer = transport.send(&call, Some(token), None).await?;

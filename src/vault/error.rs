@@ -132,10 +132,14 @@ pub enum VaultError {
         attempt: Attempt,
         /// The server.
         address: String,
+        /// Whether a quota was spent before the request was looked at.
+        unheard: bool,
+        /// How long Vault wants not to be asked.
+        retry_after: Option<Duration>,
     },
     /// An answer that sends us elsewhere.
     #[error(
-        "cannot {attempt}: {address} redirects ({status}), which is not followed because it would carry the token to another host; set vault.address to the cluster or to the active node"
+        "cannot {attempt}: {address} redirects ({status}{to}), which is not followed because it would carry the token to another host; set vault.address to the cluster or to the active node"
     )]
     Redirected {
         /// What was attempted.
@@ -144,6 +148,8 @@ pub enum VaultError {
         address: String,
         /// The HTTP status.
         status: u16,
+        /// To where, if that can be told.
+        to: String,
     },
     /// An answer that Vault would not give.
     #[error(
@@ -313,6 +319,25 @@ impl VaultError {
             // A read that follows a write to another node (Vault Enterprise's eventual consistency).
             Self::Rejected { status, .. } => *status == 412,
             _ => false,
+        }
+    }
+
+    /// Whether it is certain that Vault has not even begun to do what was asked: no connection was made, a quota was
+    /// spent, or a node waits for what another has written.
+    pub(super) fn was_unheard(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Throttled { unheard, .. } => *unheard,
+            Self::Rejected { status, .. } => *status == 412,
+            _ => false,
+        }
+    }
+
+    /// How long Vault wants not to be asked.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use rustify_derive::Endpoint;
 use serde::Deserialize;
-use vaultrs::api::token::responses::LookupTokenResponse;
 
 use super::VaultStore;
 use super::attempt::{Attempt, Operation, Said};
-use super::auth::remaining;
+use super::auth::{Lookup, remaining};
 use super::error::VaultError;
 
 /// The state of the server that answers at the address.
@@ -158,8 +157,7 @@ impl VaultStore {
             other => other?,
         };
         let ttl = remaining(&found);
-        let LookupTokenResponse { display_name, policies, identity_policies, renewable, num_uses, .. } =
-            found;
+        let Lookup { display_name, policies, identity_policies, renewable, num_uses, .. } = found;
         Ok(Identity {
             display_name,
             policies: policies.into_iter().chain(identity_policies.unwrap_or_default()).collect(),

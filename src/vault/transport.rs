@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::header::{CONTENT_TYPE, DATE};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Request;
 use rustify::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
@@ -27,6 +27,9 @@ use crate::config;
 use crate::domain::clocks::plausible;
 use crate::kill_point::kill_point;
 use crate::traffic::{Ending, Traffic};
+use again::Patience;
+
+mod again;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -34,9 +37,9 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 /// The listing of the fullest folder that is still sensible, some 100,000 names, is a quarter of it.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// The pauses between the attempts to read: enough for a restarting node or a change of leader that is
-/// nearly over. Anything longer is left to the next pass.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
+
+/// More than any host name with its scheme and port.
+const LONGEST_NAME: usize = 300;
 
 /// The connections and what was learned over them of the server's clock.
 pub(super) struct Transport {
@@ -61,6 +64,16 @@ pub(super) struct Call {
 pub(super) struct Answer {
     status: StatusCode,
     body: Vec<u8>,
+    hints: Hints,
+}
+
+/// What the headers of an answer say.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// How long Vault wants not to be asked.
+    retry_after: Option<Duration>,
+    /// The server that it names in its place: scheme, host and port.
+    elsewhere: Option<String>,
 }
 
 /// What tells Vault's 404 from that of another server.
@@ -130,8 +143,8 @@ impl Transport {
         Some(request)
     }
 
-    /// Sends a request, again if it is harmless and the failure may pass. A write is sent once, and a
-    /// failure that leaves a doubt whether it was applied is [`VaultError::Ambiguous`].
+    /// Sends a request, again if it is harmless and the failure may pass: see [`again`]. A write that was sent and
+    /// leaves a doubt whether it was applied is [`VaultError::Ambiguous`].
     pub(super) async fn send(
         &self,
         call: &Call,
@@ -139,7 +152,7 @@ impl Transport {
         deadline: Option<Instant>,
     ) -> Result<Answer, VaultError> {
         let operation = call.attempt.operation();
-        let mut pauses = PAUSES.iter();
+        let mut patience = Patience::new(operation, self.timeout, deadline);
         loop {
             let error = match self.send_once(call, token, deadline).await {
                 Ok(answer) => return Ok(answer),
@@ -148,15 +161,9 @@ impl Transport {
             if operation.writes() && error.leaves_doubt() {
                 return Err(ambiguous(&call.attempt, error));
             }
-            match pauses.next() {
-                Some(pause)
-                    if operation.is_repeatable()
-                        && error.is_passing()
-                        && deadline.is_none_or(|deadline| Instant::now() + *pause < deadline) =>
-                {
-                    sleep(*pause).await;
-                }
-                _ => return Err(error),
+            match patience.pause(&error) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(error),
             }
         }
     }
@@ -234,6 +241,7 @@ impl Transport {
         let failed = |error| reach::explain(attempt, &self.address, error);
         let mut response = client.execute(request).await.map_err(failed)?;
         self.hear(response.headers().get(DATE));
+        let hints = Hints::of(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
@@ -242,7 +250,7 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), body })
+        Ok(Answer { status: response.status(), body, hints })
     }
 
     fn hear(&self, date: Option<&HeaderValue>) {
@@ -263,7 +271,8 @@ impl Transport {
             return Ok(answer);
         }
         if answer.status.is_redirection() {
-            return Err(VaultError::Redirected { attempt, address, status });
+            let to = answer.hints.elsewhere.map(|server| format!(" to {server}")).unwrap_or_default();
+            return Err(VaultError::Redirected { attempt, address, status, to });
         }
         let errors = answer.errors();
         let says = |words: &str| errors.iter().flatten().any(|error| error.contains(words));
@@ -273,7 +282,10 @@ impl Transport {
             404 if answer.is_empty() || answer.has_vaults_shape() => return Ok(answer),
             400 if says("check-and-set parameter did not match") => VaultError::Conflict { attempt },
             403 if errors.is_some() => VaultError::Forbidden { attempt, said },
-            429 => VaultError::Throttled { attempt, address },
+            429 => {
+                let unheard = says("rate limit quota exceeded");
+                VaultError::Throttled { attempt, address, unheard, retry_after: answer.hints.retry_after }
+            }
             472 | 473 => VaultError::Standby { attempt, address },
             500..=599 if says("node not active") => VaultError::Standby { attempt, address },
             501 => VaultError::Sealed { attempt, address },
@@ -307,6 +319,21 @@ impl Transport {
     pub(super) fn not_vault(&self, attempt: &Attempt, answer: &Answer) -> VaultError {
         let (attempt, address) = (attempt.clone(), self.address.clone());
         VaultError::NotVault { attempt, address, status: answer.status.as_u16() }
+    }
+}
+
+impl Hints {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let elsewhere = text(LOCATION).and_then(|location| Url::parse(location).ok());
+        Self {
+            retry_after: text(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            // The rest of it may say anything.
+            elsewhere: elsewhere
+                .filter(Url::has_host)
+                .map(|url| url.origin().ascii_serialization())
+                .filter(|origin| origin.len() < LONGEST_NAME),
+        }
     }
 }
 

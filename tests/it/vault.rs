@@ -20,6 +20,7 @@ mod kv;
 mod merge;
 mod methods;
 mod pauses;
+mod quotas;
 mod rights;
 mod secrecy;
 mod service_account;

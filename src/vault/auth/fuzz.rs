@@ -1,7 +1,6 @@
 //! Leases of any length, and tokens in answers of any shape.
 
 use proptest::prelude::*;
-use vaultrs::api::token::responses::LookupTokenResponse;
 
 use super::wrapped::{Unwrapped, Wrapping};
 use super::*;
@@ -65,7 +64,7 @@ proptest! {
     #[test]
     fn an_answer_to_a_look_up_is_a_lease_or_an_error_that_shows_no_token(token in secret(), damages in damages()) {
         let body = damage(lookup(&token).into_bytes(), &damages);
-        match transport().data::<LookupTokenResponse>(&attempt(), &answer(200, body)) {
+        match transport().data::<Lookup>(&attempt(), &answer(200, body)) {
             Ok(found) => prop_assert!(lease(remaining(&found).unwrap_or_default()).is_alive(Instant::now())),
             Err(error) => prop_assert!(!gives_away(&said(&error), &token)),
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use vaultrs::api::AuthInfo;
-use vaultrs::api::token::responses::LookupTokenResponse;
 
+use super::Lookup;
 use crate::vault::error::VaultError;
 
 /// So that a lease of nearly nothing does not become a busy loop.
@@ -132,7 +132,7 @@ pub(super) fn same_secret(one: &SecretString, other: &SecretString) -> bool {
 
 /// How long a token still lives, a second at least; `None` for one that does not end. Vault counts whole
 /// seconds, so that 0 alone can mean either.
-pub(in crate::vault) fn remaining(found: &LookupTokenResponse) -> Option<Duration> {
+pub(in crate::vault) fn remaining(found: &Lookup) -> Option<Duration> {
     let ends = found.ttl > 0 || found.expire_time.is_some();
     ends.then(|| Duration::from_secs(found.ttl.max(1)))
 }

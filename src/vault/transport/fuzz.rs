@@ -52,7 +52,7 @@ pub(in crate::vault) fn attempt() -> Attempt {
 }
 
 pub(in crate::vault) fn answer(status: u16, body: Vec<u8>) -> Answer {
-    Answer { status: StatusCode::from_u16(status).unwrap(), body }
+    Answer { status: StatusCode::from_u16(status).unwrap(), body, hints: Hints::default() }
 }
 
 /// A secret of ours in which another owner has a field, with and without our prefix.

@@ -50,3 +50,15 @@ async fn a_whole_rotation_passes_through_a_socket() {
     assert_eq!(ended.code, 69, "{ended:?}");
     assert!(ended.stderr.contains("has nobody who listens; start the agent"), "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_forces_its_own_token_on_us_may_log_in_in_our_place() {
+    let mut rig = Rig::on(Bao::shared().await, super::small()).await;
+    let address = format!("unix://{}", rig.path("agent.sock").display());
+    rig.set("vault", "address", &format!("{address:?}")).set("vault", "timeout", "\"5s\"");
+    fs::write(rig.path("vault-token"), "none-of-ours").unwrap();
+    rig.config.insert("vault.auth".to_owned(), "method = \"token\"\ntoken_file = \"vault-token\"".to_owned());
+    let _agent = agent(&rig, "agent", "\"force\"").await;
+    patience("the agent has logged in", async || rig.run(&["rotate"]).await.code == 0).await;
+    assert!(rig.has_converged().await);
+}

@@ -15,14 +15,14 @@ use super::{ours, path, soon, text};
 use crate::support::bao::{Bao, instance, settings};
 use crate::support::stand_in::{Reply, StandIn};
 
-fn store_at(address: &str) -> VaultStore {
+pub(super) fn store_at(address: &str) -> VaultStore {
     let token = SecretSource::Environment { variable: "VAULT_TOKEN".to_owned(), value: "t".into() };
     VaultStore::new(&settings(address, "secret", VaultAuth::Token { token }), instance(), &Traffic::default())
         .unwrap()
 }
 
 /// A Vault that knows the token and does `reply` with all else.
-fn vault_that(reply: impl Fn(&str) -> Reply + Send + 'static) -> StandIn {
+pub(super) fn vault_that(reply: impl Fn(&str) -> Reply + Send + 'static) -> StandIn {
     vault_with_lease(0, reply)
 }
 
