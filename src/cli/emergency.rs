@@ -3,21 +3,18 @@
 //! First the plan, with the fingerprints of the keys and what it costs; then, on a terminal, the question; then the
 //! pass. Where nobody can be asked it goes on at once, so that it works from a script in the night.
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 
 use crate::engine::report::PassReport;
-use crate::engine::{Engine, Request, Survey, clock, event};
+use crate::engine::{Engine, Request, Survey, WIDEST_SPREAD, clock, event};
 use crate::plan::Asked;
-use crate::plan::emergency::Cut;
+use crate::plan::emergency::{Cut, after_all};
 
 use super::exit::{Exit, Failure};
 use super::plan::Document;
 use super::survey::survey;
 use super::{confirm, pass};
-
-/// A clock that is wrong by less is nobody's mistake on the command line.
-const LARGEST_SKEW: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Emergency {
@@ -41,7 +38,8 @@ fn minted_before(text: &str) -> Result<DateTime<Utc>, String> {
     };
     match time {
         None => Err("write a time such as 2026-11-21T03:00:00Z, or an age such as 2h".to_owned()),
-        Some(time) if time > now + LARGEST_SKEW => Err("the time lies ahead".to_owned()),
+        // The servers' clocks may be ahead by so much.
+        Some(time) if time > now + WIDEST_SPREAD => Err("the time lies ahead".to_owned()),
         Some(time) => Ok(time),
     }
 }
@@ -65,7 +63,7 @@ impl Emergency {
 /// Plans, asks, and does it.
 pub(super) fn run(engine: &Engine, request: &Request, cut: Cut, yes: bool) -> Result<PassReport, Failure> {
     let survey = survey(engine, request)?;
-    let again = resumption(engine, cut);
+    let again = resumption(engine, cut, &survey);
     if confirm::somebody_is_there() {
         let document = Document::new(engine, request, &survey);
         eprint!("{}", document.emergency());
@@ -92,12 +90,9 @@ fn log(engine: &Engine, request: &Request, survey: &Survey, again: DateTime<Utc>
 }
 
 /// The time by which the same command finds what is left: all that exists now was minted before it.
-fn resumption(engine: &Engine, cut: Cut) -> DateTime<Utc> {
-    let Cut::MintedBefore(time) = cut else {
-        let clocks = engine.clocks();
-        // The server's clock is known to the second, and what is written down shall be a whole one.
-        let now = clocks.exceptionless.unwrap_or(clocks.ours);
-        return now.trunc_subsecs(0) + TimeDelta::seconds(2);
-    };
-    time
+fn resumption(engine: &Engine, cut: Cut, survey: &Survey) -> DateTime<Utc> {
+    match cut {
+        Cut::MintedBefore(time) => time,
+        Cut::Everything => after_all(&survey.plan).unwrap_or_else(|| engine.clocks().earliest()),
+    }
 }

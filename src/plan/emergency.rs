@@ -6,10 +6,10 @@
 //! its key, which is older than the published one, so that the published one was written in between, and the attempt's
 //! check-and-set fails.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Step;
 use super::world::{Observed, OwnKey, PublishedKey, Sight};
+use super::{Plan, Step};
 
 /// The keys that an emergency is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,20 @@ pub(super) fn replaces(cut: Cut, sight: &Sight) -> bool {
         PublishedKey::Alive { created } => cut.covers(created),
         PublishedKey::Missing | PublishedKey::Dead(_) | PublishedKey::Misplaced => true,
     }
+}
+
+/// A time after the minting of every key that was seen, by the clock that dates them: whatever is minted from now on is
+/// younger. `None` when there is no key at all.
+pub fn after_all(plan: &Plan) -> Option<DateTime<Utc>> {
+    let sights = plan.steps.iter().filter_map(|step| step.observed.sight());
+    let times = sights.flat_map(|sight| {
+        let published = match sight.published {
+            PublishedKey::Alive { created } => Some(created),
+            PublishedKey::Missing | PublishedKey::Dead(_) | PublishedKey::Misplaced => None,
+        };
+        sight.keys.iter().map(|key| key.created).chain(published)
+    });
+    times.max().map(|newest| newest + TimeDelta::microseconds(1))
 }
 
 /// The keys of ours that end once this step has published what it has to, if anything.

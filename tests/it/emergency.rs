@@ -96,6 +96,27 @@ async fn a_published_key_that_is_younger_than_the_leak_stays_and_only_the_older_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_names_the_time_by_which_its_repetition_mints_nothing_twice() {
+    let rig = Rig::new().await;
+    rig.rotate().await;
+    let leaked = rig.keys().await;
+    rig.emulator
+        .add_fault(Fault::new("DELETE", "tokens/{ids}", Kind::Hang(Duration::from_secs(600))).always());
+    let mut run = rig.start(&EMERGENCY);
+    rig.emulator.until_called("DELETE", "tokens/{ids}", 1).await;
+    run.kill().await;
+    rig.emulator.clear_faults();
+    let lines = run.lines();
+    let planned = lines.iter().find(|line| line["event"] == "emergency.planned").unwrap();
+    assert_eq!((&planned["mint"], &planned["revoke"]), (&json!(7), &json!(7)), "{planned}");
+    let time = planned["minted_before"].as_str().unwrap();
+
+    let document = rig.json(&[&EMERGENCY[..], &["--minted-before", time]].concat()).await;
+    assert_eq!((&document["published"], &document["retired"]), (&json!(0), &json!(7)), "{document}");
+    assert!(rig.has_converged().await && !leaked.values().any(|key| rig.emulator.authenticates(key)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_organization_is_chosen_by_its_id_its_name_or_a_glob() {
     let rig = Rig::new().await;
     rig.rotate().await;
