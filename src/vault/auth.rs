@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
 use vaultrs::api::{AuthInfo, EndpointResult};
 
-use super::attempt::{Attempt, Operation, Said};
-use super::error::{Kind, LoginRefused, VaultError};
+use super::attempt::{Attempt, Operation};
+use super::error::{Kind, VaultError};
 use super::transport::{Answer, Transport};
 use crate::config::{SecretSource, VaultAuth};
 use crate::jitter;
@@ -31,9 +31,6 @@ mod lease;
 mod login;
 mod lookup;
 mod wrapped;
-
-/// What a refusal means.
-type Refused = Box<dyn FnOnce(Said) -> LoginRefused + Send>;
 
 /// The login of this process.
 pub(super) struct Session {
@@ -219,14 +216,12 @@ impl Session {
         let lease = match &self.method {
             VaultAuth::Token { token } => self.take(transport, token, serial).await?,
             VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
-                let (at, place) = (mount.clone(), secret_id.to_string());
-                let (secret, refused): (_, Refused) = if *wrapped {
-                    let secret = self.unwrapping.secret_id(transport, mount, secret_id).await?;
-                    (secret, Box::new(|said| LoginRefused::Unwrapped { mount: at, place, said }))
-                } else {
-                    (read(secret_id)?, Box::new(|said| LoginRefused::AppRole { mount: at, place, said }))
+                let secret = match wrapped {
+                    true => self.unwrapping.secret_id(transport, mount, secret_id).await?,
+                    false => read(secret_id)?,
                 };
-                granted(login::with_approle(transport, mount, role_id, secret, refused).await?)
+                let place = secret_id.to_string();
+                granted(login::with_approle(transport, mount, role_id, secret, place, *wrapped).await?)
             }
             VaultAuth::Kubernetes { mount, role, jwt } => {
                 granted(login::with_kubernetes(transport, mount, role, jwt).await?)

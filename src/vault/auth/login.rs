@@ -1,7 +1,7 @@
 //! What each method sends to log in, and what a refusal of it means.
 //!
-//! The credential is read for each login and kept no longer: an operator may have replaced a secret id, and a
-//! cluster replaces the token of a service account long before it ends.
+//! The credential is read for each login and kept no longer, unless it was wrapped: an operator may have replaced a
+//! secret id, and a cluster replaces the token of a service account long before it ends.
 
 use rustify::Endpoint;
 use rustify_derive::Endpoint;
@@ -23,12 +23,18 @@ pub(super) async fn with_approle(
     mount: &str,
     role_id: &str,
     secret: SecretString,
-    refused: impl FnOnce(Said) -> LoginRefused,
+    place: String,
+    wrapped: bool,
 ) -> Result<AuthInfo, VaultError> {
     let request = LoginWithApproleRequest {
         mount: mount.to_owned(),
         role_id: role_id.to_owned(),
         secret_id: secret.expose_secret().to_owned(),
+    };
+    let mount = mount.to_owned();
+    let refused = |said| match wrapped {
+        true => LoginRefused::Unwrapped { mount, place, said },
+        false => LoginRefused::AppRole { mount, place, said },
     };
     log_in(transport, &request, Some(&secret), refused).await
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use exceptionless_emulator::Relay;
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{Kind, VaultError, VaultStore};
@@ -99,6 +100,23 @@ async fn a_batch_token_serves_as_well() {
     let store = corner.store().await;
     store.preflight().await.unwrap();
     assert!(!store.whoami().await.unwrap().renewable);
+}
+
+#[tokio::test]
+async fn a_batch_token_cannot_be_renewed_and_is_replaced_before_it_ends() {
+    let corner = Bao::shared().await.corner_with(json!({"token_type": "batch", "token_ttl": "3s"})).await;
+    let relay = Relay::to(&corner.bao.address).await.unwrap();
+    let settings = config::Vault { address: relay.url().parse().unwrap(), ..corner.settings().await };
+    let store = VaultStore::new(&settings, instance(), &Traffic::default()).unwrap();
+    for logins in 1..4 {
+        store.read(&path("a")).await.unwrap();
+        let seen = relay.seen();
+        assert_eq!(seen.iter().filter(|line| line.contains("/login")).count(), logins);
+        assert!(!seen.iter().any(|line| line.contains("renew-self")), "{seen:?}");
+        let due = store.renew_if_due().await.unwrap().unwrap();
+        assert!(due.as_secs_f64() <= 2.0, "{due:?} is more than two thirds of its life");
+        sleep(due).await;
+    }
 }
 
 #[tokio::test]

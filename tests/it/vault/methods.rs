@@ -175,6 +175,31 @@ async fn a_credential_that_is_refused_is_reported_with_its_place_and_what_to_che
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_no_role_knows_or_that_nobody_sees_is_reported_with_what_to_check() {
+    let settings = Settings { organizations: 1, projects: 1, ..Settings::default() };
+    let mut rig = Login::rig("cert", settings).await;
+    let _login = Login::by("cert", &mut rig).await;
+    let words =
+        ["vault.auth.role", "/certs knows the certificate", "begins with https", "vault.client_cert_file"];
+    let refused = async |rig: &Rig| {
+        let ended = rig.run(&["rotate"]).await;
+        assert_eq!(ended.code, 77, "{ended:?}");
+        for word in words {
+            assert!(ended.stderr.contains(word), "{word:?} is not in {ended:?}");
+        }
+    };
+    let known = rig.config["vault.auth"].clone();
+    rig.set("vault.auth", "role", "\"another\"");
+    refused(&rig).await;
+    rig.config.insert("vault.auth".to_owned(), known);
+    rig.rotate().await;
+    // Without TLS nothing is shown.
+    let plain = format!("{:?}", rig.corner.bao.address);
+    rig.set("vault", "address", &plain).unset("vault", "ca_file");
+    refused(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_signed_token_that_is_not_for_us_is_refused_with_the_reason() {
     let mut rig = Rig::sized(1).await;
     let _login = Login::by("jwt", &mut rig).await;
