@@ -38,11 +38,11 @@ const fn of(
 }
 
 /// A path that fits two of them is the first one's.
-pub const ENDPOINTS: [Endpoint; 23] = {
+pub const ENDPOINTS: [Endpoint; 25] = {
     use Server::{Exceptionless, Vault};
     use Situation::{
         Check, Disabling, FirstPublication, LongPass, LostMint, Retirement, Rotation, Shared, TokenOfItsOwn,
-        Vanished,
+        Vanished, WrappedSecretId,
     };
     [
         of(Exceptionless, "log_in", "POST", "/api/v2/auth/login", Rotation),
@@ -57,6 +57,8 @@ pub const ENDPOINTS: [Endpoint; 23] = {
         of(Exceptionless, "delete_keys", "DELETE", "/api/v2/tokens/{ids}", Retirement),
         of(Exceptionless, "update_key", "PATCH", "/api/v2/tokens/{ids}", Disabling),
         of(Vault, "log_in", "POST", "/v1/auth/{mount}/login", Rotation),
+        of(Vault, "look_up_wrapping", "POST", "/v1/sys/wrapping/lookup", WrappedSecretId),
+        of(Vault, "unwrap", "POST", "/v1/sys/wrapping/unwrap", WrappedSecretId),
         of(Vault, "look_up", "GET", "/v1/auth/token/lookup-self", TokenOfItsOwn),
         of(Vault, "renew", "POST", "/v1/auth/token/renew-self", LongPass),
         of(Vault, "inspect_mount", "GET", "/v1/sys/internal/ui/mounts/{mount}", Rotation),

@@ -5,10 +5,12 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind, Relay, Settings};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::endpoints::{Server, named};
 use crate::support::audit::audit;
 use crate::support::bao::Bao;
+use crate::support::login;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::secrets;
@@ -41,6 +43,8 @@ pub enum Situation {
     Vanished,
     /// Vault gave us no role but a token.
     TokenOfItsOwn,
+    /// The role's secret id is wrapped, each run's anew.
+    WrappedSecretId,
     /// A pass in which the token of the role has to be renewed.
     LongPass,
     /// No pass, but the command `check`.
@@ -132,6 +136,9 @@ impl Scene {
                 let method = "method = \"token\"\ntoken_file = \"vault-token\"";
                 rig.config.insert("vault.auth".to_owned(), method.to_owned());
             }
+            Situation::WrappedSecretId => {
+                rig.set("vault.auth", "secret_id_wrapped", "true");
+            }
             Situation::LongPass => {
                 let role = format!("auth/{0}/role/{0}", rig.corner.mount);
                 rig.corner.bao.root("POST", &role, json!({"token_ttl": "2s"})).await;
@@ -158,20 +165,29 @@ impl Scene {
 
     /// The run that the situation is about.
     pub async fn run(&self) -> Ended {
-        self.rig
-            .run(match self.situation {
-                Situation::FirstPublication
-                | Situation::Retirement
-                | Situation::Disabling
-                | Situation::Vanished => &["rotate", "--output", "json"],
-                Situation::Rotation
-                | Situation::Shared
-                | Situation::LostMint
-                | Situation::TokenOfItsOwn
-                | Situation::LongPass => &["rotate", "--all", "--output", "json"],
-                Situation::Check => &["check", "--output", "json"],
-            })
-            .await
+        self.execute(match self.situation {
+            Situation::FirstPublication
+            | Situation::Retirement
+            | Situation::Disabling
+            | Situation::Vanished => &["rotate", "--output", "json"],
+            Situation::Rotation
+            | Situation::Shared
+            | Situation::LostMint
+            | Situation::TokenOfItsOwn
+            | Situation::WrappedSecretId
+            | Situation::LongPass => &["rotate", "--all", "--output", "json"],
+            Situation::Check => &["check", "--output", "json"],
+        })
+        .await
+    }
+
+    async fn execute(&self, arguments: &[&str]) -> Ended {
+        if self.situation == Situation::WrappedSecretId {
+            let (corner, secret_id) = (&self.rig.corner, Uuid::now_v7().to_string());
+            let wrapping = login::wrap(corner, &secret_id, "5m").await;
+            std::fs::write(corner.secret_id_file(), wrapping).unwrap();
+        }
+        self.rig.run(arguments).await
     }
 
     pub async fn clear_faults(&self) {
@@ -227,12 +243,12 @@ impl Scene {
             // When the caution of the rotator (a second for Vault, one for the servers' clocks) is over and the overlap
             // is not: who ignores that would be caught.
             until(Utc::now() + TimeDelta::milliseconds(2500)).await;
-            self.rig.run(&["rotate"]).await;
+            self.execute(&["rotate"]).await;
         }
         for pass in 1..=PASSES {
             // The second is the time that a publication may take, from which on a replaced key counts as old.
             until(Utc::now() + OVERLAP + TimeDelta::seconds(1)).await;
-            let ended = self.rig.run(&["rotate"]).await;
+            let ended = self.execute(&["rotate"]).await;
             if ended.code == 0 && self.has_converged().await {
                 return Some(pass + usize::from(begin == Begin::WithinTheOverlap));
             }
