@@ -227,7 +227,9 @@ impl Session {
     /// but the list of organizations tells the two apart.
     pub(super) async fn refusal_of_user(&self, call: &Call, answer: &Answer) -> ExceptionlessError {
         let error = self.refusal(call, answer);
-        if answer.status != StatusCode::UNAUTHORIZED || !self.credential.is_foreign_token() {
+        // Releases up to 8.1 say that there is no such user (`UserController.cs`).
+        let userless = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND);
+        if !userless || answer.is_html() || !self.credential.is_foreign_token() {
             return error;
         }
         let probe = self.ask(&Call::get(Operation::Organizations, "organizations")).await;

@@ -64,3 +64,4 @@ mod time;
 mod traces;
 mod transport;
 mod vault;
+mod versions;

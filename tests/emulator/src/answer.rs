@@ -68,11 +68,7 @@ impl Answer {
 
     /// An answer with the title the status-code pages give to an empty one.
     pub(crate) fn bare_problem(status: StatusCode) -> Self {
-        let title = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => "An error occurred while processing your request.",
-            other => other.canonical_reason().unwrap_or("Error"),
-        };
-        Self::problem(status, title)
+        Self::problem(status, title_of(status))
     }
 
     pub(crate) fn not_found(title: &'static str) -> Self {
@@ -87,6 +83,16 @@ impl Answer {
         let problem =
             Problem { title: INVALID.into(), errors: BTreeMap::from([(field, vec![message.into()])]) };
         Self::new(status, Content::Problem(problem))
+    }
+
+    /// The same refusal without words of its own, as MVC made it: only what is wrong with a field is told.
+    pub(crate) fn without_words(mut self) -> Self {
+        if let Content::Problem(Problem { title, errors }) = &mut self.content
+            && errors.is_empty()
+        {
+            *title = title_of(self.status).into();
+        }
+        self
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -161,6 +167,14 @@ impl Problem {
             trace_id: detailed
                 .then(|| format!("00-{:032x}-{:016x}-00", rng.random::<u128>(), rng.random::<u64>())),
         })
+    }
+}
+
+/// The title that the status-code pages give.
+fn title_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => "An error occurred while processing your request.",
+        other => other.canonical_reason().unwrap_or("Error"),
     }
 }
 

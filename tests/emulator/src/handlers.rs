@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::pipeline::Outcome;
 use crate::request::Request;
 use crate::route::Route;
+use crate::settings::ServerVersion;
 use crate::state::{Project, State};
 
 /// One call: the world, the request, and who asks.
@@ -56,15 +57,15 @@ pub(crate) fn dispatch(call: Call<'_>) -> Outcome {
         Route::Events => clients::post_to_own_project(call).into(),
         Route::ProjectEvents => clients::post_to_project(call).into(),
         Route::Heartbeat => clients::heartbeat(&call).into(),
-        Route::About => about().into(),
+        Route::About => about(&call).into(),
         Route::SystemNotification => Answer::empty(StatusCode::NO_CONTENT).into(),
         Route::Health | Route::Ready | Route::Unknown => Answer::bare_problem(StatusCode::NOT_FOUND).into(),
     }
 }
 
-fn about() -> Answer {
+fn about(call: &Call<'_>) -> Answer {
     let about = json!({
-        "informational_version": "8.8.0+emulator",
+        "informational_version": call.state.switches.server_version.informational(),
         "app_mode": "Production",
         "app_scope": "emulator",
         "machine_name": "emulator-1",
@@ -76,7 +77,7 @@ impl Call<'_> {
     /// Refuses API keys on token endpoints: the server asks for the type of the caller, not for scopes (contract 1.2).
     fn only_users(&self, refused: &'static str) -> Result<(), Answer> {
         match self.identity {
-            Identity::Key { .. } if !self.state.switches.legacy_api_key_tokens => {
+            Identity::Key { .. } if self.state.switches.server_version > ServerVersion::V8_1 => {
                 Err(Answer::problem(StatusCode::FORBIDDEN, refused))
             }
             Identity::Key { .. } | Identity::User { .. } | Identity::Anonymous => Ok(()),

@@ -43,7 +43,7 @@ pub use clock::Clock;
 pub use emulator::Emulator;
 pub use faults::{Fault, Kind};
 pub use relay::Relay;
-pub use settings::{Settings, Switches};
+pub use settings::{ServerVersion, Settings, Switches};
 pub use state::{Login, Organization, Project, Requests, Revocation, Seen, State, Token, User};
 
 /// The user of the rotator: a member of every organization.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use exceptionless_emulator::{Emulator, Settings};
+use exceptionless_emulator::{Emulator, ServerVersion, Settings, Switches};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An Exceptionless server in memory. Its user is rotator@example.test with the password "correct horse".
@@ -34,6 +34,9 @@ struct Arguments {
     /// Adds what old installations contain: short keys, empty scopes, organization-level keys.
     #[arg(long)]
     legacy: bool,
+    /// As which release it behaves: 8.1, 8.6 (8.2 to 8.6.2) or 8.8 (8.6.3 on).
+    #[arg(long, default_value = "8.8", value_name = "RELEASE")]
+    server_version: ServerVersion,
 }
 
 #[tokio::main]
@@ -48,7 +51,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> io::Result<()> {
-    let Arguments { listen, projects, organizations, latency, rate_limit, rate_window, legacy } = arguments;
+    let Arguments {
+        listen,
+        projects,
+        organizations,
+        latency,
+        rate_limit,
+        rate_window,
+        legacy,
+        server_version,
+    } = arguments;
     // Before the line that says "ready", so that a signal sent on reading it is not missed.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -60,6 +72,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         rate_limit,
         rate_window,
         legacy,
+        switches: Switches { server_version, ..Switches::default() },
         ..Settings::default()
     })
     .await?;

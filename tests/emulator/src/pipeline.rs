@@ -63,7 +63,16 @@ pub(crate) fn run(state: &mut State, request: &Request, instead: Option<StatusCo
 fn handle(state: &mut State, request: &Request, identity: Identity, instead: Option<StatusCode>) -> Outcome {
     match instead {
         Some(status) => Answer::bare_problem(status).into(),
-        None => handlers::dispatch(Call { state, request, identity }),
+        None => {
+            let worded = state.switches.server_version.words_its_refusals();
+            match handlers::dispatch(Call { state, request, identity }) {
+                outcome if worded => outcome,
+                Outcome::Done(answer) => Outcome::Done(answer.without_words()),
+                Outcome::Paused(pause, second) => {
+                    Outcome::Paused(pause, Box::new(move |state| second(state).without_words()))
+                }
+            }
+        }
     }
 }
 

@@ -70,10 +70,55 @@ pub struct Switches {
     /// How long new and renamed projects stay unseen in listings; one second on a real server (contract 7).
     #[serde(with = "duration")]
     pub project_list_delay: Duration,
-    /// API keys with scope `user` may use the token endpoints, as up to release 8.1 (contract 1.2).
-    pub legacy_api_key_tokens: bool,
+    /// As which release the server behaves.
+    pub server_version: ServerVersion,
     /// Event posts answer 503 (contract 6.2).
     pub event_submission_disabled: bool,
     /// Every request is kept, in order, for [`crate::Emulator::journal`]. Grows without bound.
     pub journal: bool,
+}
+
+/// A release, by what a client of tokens notices of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ServerVersion {
+    /// The last one that lets API keys manage API keys (v8.1.0, `TokenController.cs`). Not all of them: creating one asks
+    /// for the user's id, so a key with scope `user` that belongs to nobody ends as 500 there, and as 404 at `users/me`.
+    #[serde(rename = "8.1")]
+    V8_1,
+    /// The MVC controllers from 8.2 to 8.6.2: no API key manages keys, and refusals have no words of their own.
+    #[serde(rename = "8.6")]
+    V8_6,
+    /// The Minimal APIs from 8.6.3 on.
+    #[default]
+    #[serde(rename = "8.8")]
+    V8_8,
+}
+
+impl ServerVersion {
+    /// What `about` says.
+    pub(crate) fn informational(self) -> &'static str {
+        match self {
+            Self::V8_1 => "8.1.0+emulator",
+            Self::V8_6 => "8.6.2+emulator",
+            Self::V8_8 => "8.8.0+emulator",
+        }
+    }
+
+    /// Whether refusals have words of their own.
+    pub(crate) fn words_its_refusals(self) -> bool {
+        self >= Self::V8_8
+    }
+}
+
+impl std::str::FromStr for ServerVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "8.1" => Ok(Self::V8_1),
+            "8.6" => Ok(Self::V8_6),
+            "8.8" => Ok(Self::V8_8),
+            other => Err(format!("{other} is none of 8.1, 8.6 and 8.8")),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::body::Members;
 use crate::answer::Answer;
 use crate::identity::Identity;
 use crate::pipeline::Outcome;
+use crate::settings::ServerVersion;
 use crate::state::State;
 use crate::views::UserView;
 
@@ -107,7 +108,9 @@ pub(super) fn change_password(call: Call<'_>) -> Answer {
 }
 
 fn try_change_password(call: Call<'_>) -> Result<Answer, Answer> {
-    let invalid = |field, message| Answer::invalid(StatusCode::UNPROCESSABLE_ENTITY, field, message);
+    let old = call.state.switches.server_version == ServerVersion::V8_1;
+    let status = if old { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let invalid = |field, message| Answer::invalid(status, field, message);
     let members = Members::required(call.request)?;
     let current = members.text("current_password")?.required_if_present()?.unwrap_or_default();
     let password = members.text("password")?.required_if_present()?.unwrap_or_default();
@@ -137,6 +140,9 @@ fn try_change_password(call: Call<'_>) -> Result<Answer, Answer> {
 pub(super) fn me(call: &Call<'_>) -> Answer {
     match call.identity.user(call.state) {
         Some(user) => Answer::json(StatusCode::OK, UserView(user.clone())),
+        None if call.state.switches.server_version == ServerVersion::V8_1 => {
+            Answer::bare_problem(StatusCode::NOT_FOUND)
+        }
         None => Answer::bare_problem(StatusCode::UNAUTHORIZED),
     }
 }

@@ -79,6 +79,10 @@ pub(super) fn client_key(call: &Call<'_>, project: &Project) -> Token {
 
 /// Writes the key and answers with it, the secret once more in `Location`.
 pub(super) fn store(call: Call<'_>, token: Token) -> Answer {
+    // The server writes down whose it is, and fails over a key that belongs to nobody (v8.1.0, `TokenController.cs`).
+    if call.identity.user(call.state).is_none() {
+        return Answer::bare_problem(StatusCode::INTERNAL_SERVER_ERROR);
+    }
     let location = format!("{}/api/v2/tokens/{}", call.request.origin(), token.id);
     call.state.remember_secret(&token.id);
     let token = call.state.tokens.put(token);

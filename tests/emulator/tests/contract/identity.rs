@@ -1,6 +1,6 @@
 //! Credentials and who may do what (contract 1.1 to 1.4, checklist 1, 2 and 4).
 
-use exceptionless_emulator::{EMAIL, PASSWORD, Token};
+use exceptionless_emulator::{EMAIL, PASSWORD, ServerVersion, Token};
 use serde_json::json;
 
 use crate::server::{Send, Server};
@@ -144,15 +144,36 @@ async fn a_user_key_has_no_user_to_show() {
 }
 
 #[tokio::test]
-async fn servers_up_to_8_1_let_user_keys_manage_tokens() {
+async fn up_to_8_1_a_users_key_manages_tokens_and_one_that_is_nobodys_fails_over_it() {
     let server = Server::start().await;
     let tokens = format!("/api/v2/projects/{}/tokens", server.project());
     let created = server.post(&tokens, json!({ "scopes": ["user"] })).await.json();
     let key = created["id"].as_str().unwrap();
-    server.emulator.switch(|switches| switches.legacy_api_key_tokens = true);
+    server.emulator.switch(|switches| switches.server_version = ServerVersion::V8_1);
     assert_eq!(server.bearer(key, "GET", &tokens).reply().await.status, 200);
-    let made = server.bearer(key, "POST", &tokens).json(&json!({})).reply().await;
-    assert_eq!(made.status, 201);
+    assert_eq!(server.bearer(key, "GET", "/api/v2/users/me").reply().await.status, 404);
+    let make = async || server.bearer(key, "POST", &tokens).json(&json!({})).reply().await.status;
+    assert_eq!(make().await, 500);
+    server.emulator.state(|state| {
+        let owner = state.users[0].id.clone();
+        let mut token = state.token(key).unwrap();
+        token.user_id = Some(owner);
+        state.put_token(token);
+    });
+    assert_eq!(make().await, 201);
+    assert_eq!(server.bearer(key, "GET", "/api/v2/users/me").reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn before_8_6_3_a_refusal_has_no_words_of_its_own() {
+    let server = Server::start().await;
+    server.emulator.switch(|switches| switches.server_version = ServerVersion::V8_6);
+    let key = server.key(&server.project());
+    let organization = format!("/api/v2/organizations/{}", "0".repeat(24));
+    assert_eq!(server.get(&organization).await.title(), "Not Found");
+    assert_eq!(server.login_as(EMAIL, "wrong horse").await.title(), "Unauthorized");
+    let tokens = format!("/api/v2/projects/{}/tokens", server.project());
+    assert_eq!(server.bearer(&key, "GET", &tokens).reply().await.title(), "Forbidden");
 }
 
 #[tokio::test]
