@@ -85,6 +85,11 @@ impl VaultStore {
         self.0.transport.address()
     }
 
+    /// When our certificate ends, if we have one that tells it.
+    pub fn certificate_ends(&self) -> Option<DateTime<Utc>> {
+        self.0.transport.certificate_ends()
+    }
+
     /// The server's time, going by its last answer; early by up to a second and the way of the answer.
     pub fn server_time(&self) -> Option<DateTime<Utc>> {
         self.0.transport.server_time()

@@ -11,6 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::error::VaultError;
@@ -23,6 +24,7 @@ pub use files::UnusableFile;
 
 mod files;
 mod route;
+mod validity;
 
 /// A handshake takes a few round trips. What is not connected by then was certainly not applied.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -145,6 +147,11 @@ impl Connections {
                 current.seen = seen;
             }
         }
+    }
+
+    /// When our certificate ends, if we have one that tells it.
+    pub(super) fn certificate_ends(&self) -> Option<DateTime<Utc>> {
+        self.lock().credentials.ends
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {

@@ -106,6 +106,11 @@ impl Transport {
         &self.address
     }
 
+    /// When our certificate ends, if we have one that tells it.
+    pub(super) fn certificate_ends(&self) -> Option<DateTime<Utc>> {
+        self.connections.certificate_ends()
+    }
+
     /// Whether the other asks the same server, and the same namespace.
     pub(super) fn is_same_server(&self, other: &Self) -> bool {
         self.address == other.address && self.namespace == other.namespace

@@ -133,8 +133,24 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
     }
 }
 
+/// How long our certificate serves. A handshake that is refused for it does not always say so.
+fn client_certificate(engine: &Engine, config: &Config, findings: &mut Findings) {
+    const CHECK: &str = "client certificate";
+    let (Some(files), Some(ends)) = (&config.vault.client_certificate, engine.vault.certificate_ends())
+    else {
+        return;
+    };
+    let (file, day, left) = (files.cert_file.display(), ends.format("%Y-%m-%d"), ends - clock::now());
+    if left < TimeDelta::zero() {
+        findings.unwise(CHECK, format!("{file} ended on {day}; renew it, a restart is not needed"));
+    } else {
+        findings.fine(CHECK, format!("{file} lasts until {day}"));
+    }
+}
+
 /// Whether Vault can be asked further.
 pub(super) async fn vault(engine: &Engine, config: &Config, findings: &mut Findings) -> bool {
+    client_certificate(engine, config, findings);
     match engine.vault.health().await {
         Ok(health) => {
             let within = config.vault.namespace.as_ref().map(|name| format!(", in the namespace {name}"));

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use reqwest::{Certificate, Identity};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -16,6 +17,7 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::validity::not_after;
 use crate::config::{self, ClientCertificate};
 
 /// A file with certificates that cannot be used.
@@ -84,6 +86,8 @@ pub(super) struct Credentials {
     pub(super) authorities: Option<Vec<Certificate>>,
     /// Who we are.
     pub(super) identity: Option<Identity>,
+    /// When our certificate ends, if it tells that.
+    pub(super) ends: Option<DateTime<Utc>>,
 }
 
 impl Files {
@@ -121,6 +125,8 @@ impl Files {
         }
         if let (Some(files), Some([cert, key])) = (&self.client, &contents.client) {
             credentials.identity = Some(identity(files, cert, key)?);
+            let first = CertificateDer::pem_slice_iter(cert).next().and_then(Result::ok);
+            credentials.ends = first.and_then(|der| not_after(&der));
         }
         Ok(credentials)
     }

@@ -63,3 +63,16 @@ async fn a_certificate_is_renewed_under_a_running_daemon_which_says_so_and_keeps
         assert_eq!(secrets::leak(text, &lines(&second)), None);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_when_the_certificate_ends_and_when_it_has() {
+    let listener = Listener::demanding().await;
+    let (rig, _) = rig(&listener).await;
+    let good = rig.run(&["check"]).await;
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.stdout.contains("client.crt lasts until 4096-01-01"), "{}", good.stdout);
+    listener.authority.late_client("rotator").write(rig.corner.dir.path(), "client");
+    let late = rig.run(&["check"]).await;
+    assert_eq!(late.code, 69, "{late:?}");
+    assert!(late.stdout.contains("client.crt ended on 2021-02-03; renew it"), "{}", late.stdout);
+}
