@@ -20,6 +20,7 @@ pub mod report;
 pub mod standing;
 
 mod attempt;
+mod moved;
 mod observe;
 mod permit;
 mod retire;
@@ -257,7 +258,7 @@ impl Engine {
         stop: &CancellationToken,
         report: &mut PassReport,
     ) {
-        let Survey { plan: Plan { steps, vanished, wake_at }, blind, .. } = survey;
+        let Survey { plan: Plan { steps, vanished, closing, wake_at }, blind, .. } = survey;
         (report.blind, report.wake_at) = (blind, wake_at);
         let forbidden = permit::missing(self, &steps).await;
         report.projects = self.act(&steps, forbidden, stop).await;
@@ -268,6 +269,7 @@ impl Engine {
         if !stop.is_cancelled() {
             retire::retire(self, request, &steps, report).await;
             tidy::tidy(self, vanished, report).await;
+            moved::settle(self, &steps, closing, report).await;
         }
     }
 
@@ -313,8 +315,8 @@ impl Engine {
         {
             event::project_held(step, hold);
         }
-        if !step.moved.is_empty() {
-            event::project_moved(step);
+        for former in &step.moved {
+            event::project_formerly(step, former);
         }
         let (Ok(path), Some(sight)) = (&step.observed.target.place, step.observed.sight()) else {
             return (Outcome::Held, None);

@@ -34,6 +34,7 @@
 
 pub mod credential;
 pub mod emergency;
+pub mod moved;
 pub mod occurrences;
 pub mod publication;
 pub mod reason;
@@ -52,17 +53,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::clocks::Clocks;
 use crate::domain::key::Fingerprint;
-use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::domain::secret::{Publication, SecretState};
 
 use emergency::Cut;
+use moved::Former;
 use occurrences::Occurrences;
 use reason::{Conflict, Due, Hold};
 use retire::Waiting;
 use target::Target;
 use vanished::Vanished;
-use world::{Observed, OwnKey, PublishedKey, Sight, Strays, World};
+use world::{Observed, OwnKey, PublishedKey, Sight, Stray, Strays, Withdrawn, World};
 
 /// A `rotated_at` further ahead than this was written under a broken clock: believing it would keep a
 /// key for as long as the clock was wrong. Replicas whose clocks differ by less leave each other alone.
@@ -75,6 +76,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What becomes of the secrets of deleted projects.
     pub vanished: Vanished,
+    /// Secrets that were withdrawn from old paths, and of which it is to be noted until when their keys are kept.
+    pub closing: Vec<Withdrawn>,
     /// When, by our clock, the next pass has something to do that is known today.
     pub wake_at: Option<DateTime<Utc>>,
 }
@@ -88,8 +91,8 @@ pub struct Step {
     pub decision: Decision,
     /// Every key of ours that is listed for retirement, with its deadline.
     pub waiting: Vec<Waiting>,
-    /// Secrets of ours at paths where the project no longer lives. The keys that they publish are kept.
-    pub moved: Vec<SecretPath>,
+    /// Secrets of ours at paths where the project no longer lives.
+    pub moved: Vec<Former>,
     /// The mark in `custom_metadata` is missing and shall be repaired.
     pub stamp: bool,
     /// When its secret, which has another shape than is wanted, may be written again.
@@ -185,12 +188,17 @@ impl Asked {
 
 /// Plans a pass.
 pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
-    let World { clocks, projects, strays } = world;
-    let elsewhere = strays.as_ref().map(Strays::keys);
+    let World { clocks, projects, mut strays } = world;
+    let elsewhere = strays.as_ref().map(|strays| strays.keys(clocks.earliest()));
+    let withdrawn = strays.as_mut().map(|strays| std::mem::take(&mut strays.withdrawn)).unwrap_or_default();
     let mut moved = strays.as_ref().map(Strays::by_project).unwrap_or_default();
     let vanished = vanished::judge(policy, &projects, strays);
     let mut occurrences = HashMap::new();
-    let mut plan = Plan { steps: Vec::with_capacity(projects.len()), vanished, wake_at: None };
+    let kept =
+        withdrawn.iter().filter_map(|one| one.moved.kept_until).filter(|until| *until > clocks.earliest());
+    let wake_at = kept.min().map(|until| until + lag(&clocks));
+    let closing = withdrawn.into_iter().filter(|one| one.moved.kept_until.is_none()).collect();
+    let mut plan = Plan { steps: Vec::with_capacity(projects.len()), vanished, closing, wake_at };
     for observed in projects {
         let rule = &observed.target.rule;
         let ticks = occurrences
@@ -210,7 +218,7 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
 fn step(
     policy: &Policy,
     observed: Observed,
-    moved: Vec<SecretPath>,
+    strays: Vec<Stray>,
     clocks: &Clocks,
     ticks: &Occurrences,
     asked: Asked,
@@ -223,12 +231,17 @@ fn step(
     };
     let reshape_at = observed.sight().and_then(|sight| reshape::time(&policy.shape, sight, clocks));
     let ours = observed.ours();
+    let waiting = observed.sight().map(|sight| retire::waiting(&observed.target.rule, sight, elsewhere));
+    let waiting = waiting.unwrap_or_default();
+    let place = observed
+        .target
+        .place
+        .as_ref()
+        .ok()
+        .filter(|_| !matches!(decision, Decision::Hold(Hold::Conflict(_))));
     Step {
-        waiting: observed
-            .sight()
-            .map(|sight| retire::waiting(&observed.target.rule, sight, elsewhere))
-            .unwrap_or_default(),
-        moved,
+        moved: moved::judge(policy, place, observed.sight(), &waiting, strays, clocks.earliest()),
+        waiting,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
         reshape_at,
@@ -386,7 +399,10 @@ impl Step {
             .sight()
             .into_iter()
             .flat_map(|sight| unlisted(sight).map(|key| enrolment(&self.observed.target, key)));
-        let deadlines = self.waiting.iter().filter(|waiting| !waiting.pinned).map(|waiting| waiting.due);
+        // A key that an old path publishes is kept, but when it has served, that secret is dealt with.
+        let former = |key| self.moved.iter().any(|former| former.stray.key == Some(key));
+        let matters = |waiting: &&Waiting| !waiting.pinned || former(waiting.key);
+        let deadlines = self.waiting.iter().filter(matters).map(|waiting| waiting.due);
         let judged = enrolments
             .chain(deadlines)
             .chain(self.reshape_at)

@@ -15,6 +15,7 @@ use crate::domain::secret::Published;
 use crate::domain::shape::Shape;
 use crate::engine::standing::Standing;
 use crate::engine::{PassError, Request, clock};
+use crate::plan::moved::{Fate, Former};
 use crate::plan::retire::{Stage, Waiting};
 use crate::plan::selection::{LeftOut, Only, left_out};
 use crate::plan::world::State;
@@ -160,8 +161,13 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     if !policy.shape.is_standard() {
         story.push(("fields", fields(&policy.shape)));
     }
-    for path in &step.moved {
-        story.push(("formerly", format!("{path}, whose key is kept until that secret is deleted")));
+    for Former { stray, fate } in &step.moved {
+        let fate = match fate {
+            Fate::Waits => "which stays until the key in it has served its overlap",
+            Fate::Marked | Fate::Kept => "whose key is kept until that secret is deleted",
+            Fate::Withdrawn => "which is to be withdrawn; its key is kept for one more overlap",
+        };
+        story.push(("formerly", format!("{}, {fate}", stray.path)));
     }
     story.extend(step.waiting.iter().map(|waiting| ("retiring", fate(waiting, now))));
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());

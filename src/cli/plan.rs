@@ -12,6 +12,7 @@ use crate::domain::key::Fingerprint;
 use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
 use crate::plan::emergency::doomed;
+use crate::plan::moved::Fate;
 use crate::plan::retire::Stage;
 use crate::plan::world::Stray;
 use crate::plan::{Asked, Decision, Step, retire};
@@ -54,6 +55,7 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
 pub(super) struct Document {
     projects: Vec<Row>,
     vanished: Vanishing,
+    moved: Moving,
     problems: Vec<String>,
     budget: Budget,
     next_pass_at: Option<String>,
@@ -79,6 +81,13 @@ struct Vanishing {
     mark: Vec<String>,
     delete: Vec<String>,
     held: Vec<String>,
+}
+
+/// The secrets at paths where projects no longer live.
+#[derive(Serialize)]
+struct Moving {
+    mark: Vec<String>,
+    delete: Vec<String>,
 }
 
 /// Requests that count against the Exceptionless budget.
@@ -147,6 +156,7 @@ impl Document {
                     .map(|brake| paths(&brake.vanished))
                     .unwrap_or_default(),
             },
+            moved: Moving { mark: former(steps, Fate::Marked), delete: former(steps, Fate::Withdrawn) },
             problems: survey.blind.clone(),
             budget: Budget {
                 listing,
@@ -224,6 +234,12 @@ fn explanations(document: &Document) -> String {
     rows.map(|row| format!("{}: {}\n", row.named.full_name(), row.explanation)).collect()
 }
 
+/// The paths of the secrets with this fate.
+fn former(steps: &[Step], fate: Fate) -> Vec<String> {
+    let moved = steps.iter().flat_map(|step| &step.moved).filter(|former| former.fate == fate);
+    moved.map(|former| former.stray.path.to_string()).collect()
+}
+
 fn text(document: &Document) -> String {
     let dash = || "-".to_owned();
     let rows = document.projects.iter().map(|row| {
@@ -239,6 +255,12 @@ fn text(document: &Document) -> String {
     let mut text = table(["PROJECT", "DECISION", "REASON", "RETIRE", "NEXT ROTATION", "PATH"], rows);
     text.push('\n');
     text += &explanations(document);
+    let Moving { mark, delete } = &document.moved;
+    for (paths, fate) in [(mark, "is marked and kept"), (delete, "is withdrawn")] {
+        for path in paths {
+            text += &format!("{path}: its project lives elsewhere now; the secret {fate}\n");
+        }
+    }
     let Vanishing { mark, delete, held } = &document.vanished;
     for (paths, fate) in [
         (mark, "is marked and kept"),

@@ -195,6 +195,19 @@ impl Published {
     }
 }
 
+/// What `custom_metadata` says of a secret whose project lives at another path now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The path where the project lives.
+    pub to: String,
+    /// The key that the secret publishes, or did until it was withdrawn.
+    pub key: Option<Fingerprint>,
+    /// The overlap that its readers were promised.
+    pub overlap: Duration,
+    /// Until when the key is kept for those who read it last; `None` while nobody has noted a withdrawal.
+    pub kept_until: Option<DateTime<Utc>>,
+}
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretState {

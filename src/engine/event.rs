@@ -21,6 +21,7 @@ use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::Publication;
 use crate::plan::Step;
+use crate::plan::moved::{Fate, Former};
 use crate::plan::reason::{Due, Hold};
 use crate::plan::target::Target;
 use crate::plan::vanished::Brake;
@@ -30,7 +31,7 @@ use super::credential::Custody;
 use super::report::{Failure, PassReport};
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 35] = [
+pub const EVENTS: [&str; 36] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -51,6 +52,7 @@ pub const EVENTS: [&str; 35] = [
     "project.failed",
     "project.superseded",
     "project.moved",
+    "project.move_failed",
     "project.vanished",
     "project.vanish_failed",
     "projects.vanish_held",
@@ -288,15 +290,26 @@ pub(super) fn project_held(step: &Step, hold: &Hold) {
     project_event!(warn, "project.held", target, {reason = hold.label(), path,}, "held: {hold}");
 }
 
-pub(super) fn project_moved(step: &Step) {
-    let paths: Vec<String> = step.moved.iter().map(ToString::to_string).collect();
-    let paths = paths.join(", ");
+/// What has its mark already has been told.
+pub(super) fn project_formerly(step: &Step, former: &Former) {
+    let (path, key) = (&former.stray.path, former.stray.key.map(display));
+    if former.fate == Fate::Waits {
+        project_event!(
+            warn, "project.moved", step.observed.target, { path = %path, key, fate = "waits", },
+            "its older secret at {path} stays until the key in it has served its overlap"
+        );
+    }
+}
+
+pub(super) fn project_moved(step: &Step, stray: &Stray, fate: Fate) {
+    let (path, key) = (&stray.path, stray.key.map(display));
+    let remedy = match fate {
+        Fate::Withdrawn => "the key in it is kept for one more overlap",
+        _ => "it stays, and the key in it; delete its metadata once nobody reads it",
+    };
     project_event!(
-        warn,
-        "project.moved",
-        step.observed.target,
-        { paths = paths, },
-        "its older secret at {paths} stays, and so does the key in it; delete that secret's metadata once nobody reads it"
+        warn, "project.moved", step.observed.target, { path = %path, key, fate = fate.label(), },
+        "its older secret at {path} is {}: {remedy}", fate.label()
     );
 }
 

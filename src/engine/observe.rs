@@ -92,9 +92,11 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
         .await;
     let inventory = inventory::take(&engine.policy.instance, &projects, everyone, engine.clocks().earliest());
 
-    let strays = strays.map(|secrets| Strays { secrets, existing: whole.then_some(existing_ids) });
-    let elsewhere = strays.as_ref().map(Strays::keys);
-    let world = World { clocks: engine.clocks(), projects, strays };
+    let existing_ids = whole.then_some(existing_ids);
+    let strays = strays.map(|(secrets, withdrawn)| Strays { secrets, withdrawn, existing: existing_ids });
+    let clocks = engine.clocks();
+    let elsewhere = strays.as_ref().map(|strays| strays.keys(clocks.earliest()));
+    let world = World { clocks, projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
     Ok(Survey { plan, blind: blind.0, existing, keys, inventory, elsewhere })
 }

@@ -3,6 +3,7 @@
 mod decision;
 mod emergency;
 mod fleet;
+mod moved;
 mod retirement;
 mod stages;
 
@@ -130,7 +131,9 @@ impl Scene {
             path,
             project_id: project("p1", "").id,
             key: Some(key(name).fingerprint()),
+            overlap: None,
             marked: false,
+            moved_to: None,
         };
         Self { strays: Some(vec![stray]), ..self }
     }
@@ -231,7 +234,8 @@ impl Scene {
     }
 
     fn plan_of(&self, observed: Observed) -> Plan {
-        let strays = self.strays.clone().map(|secrets| Strays { secrets, existing: None });
+        let strays =
+            self.strays.clone().map(|secrets| Strays { secrets, existing: None, ..Strays::default() });
         let world = World { clocks: self.clocks, projects: vec![observed], strays };
         plan(&self.policy, world, self.asked)
     }

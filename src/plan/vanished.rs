@@ -44,7 +44,7 @@ impl fmt::Display for Brake {
 
 /// Judges the strays. Those that an earlier pass has marked do not count against the tenth again.
 pub fn judge(policy: &Policy, projects: &[Observed], strays: Option<Strays>) -> Vanished {
-    let Some(Strays { secrets, existing: Some(existing) }) = strays else { return Vanished::default() };
+    let Some(Strays { secrets, existing: Some(existing), .. }) = strays else { return Vanished::default() };
     let gone = secrets.into_iter().filter(|stray| !existing.contains(&stray.project_id));
     let (marked, vanished): (Vec<_>, Vec<_>) = gone.partition(|stray| stray.marked);
     let known = projects.iter().filter(|observed| observed.ours().is_some()).count() + vanished.len();

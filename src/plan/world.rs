@@ -1,6 +1,7 @@
 //! What a pass has seen, and nothing that it has not.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +9,7 @@ use crate::domain::clocks::Clocks;
 use crate::domain::ids::{ProjectId, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
-use crate::domain::secret::{Published, SecretState};
+use crate::domain::secret::{Moved, Published, SecretState};
 
 use super::reason::Due;
 use super::target::Target;
@@ -30,24 +31,39 @@ pub struct World {
 pub struct Strays {
     /// The secrets.
     pub secrets: Vec<Stray>,
+    /// Those that were withdrawn because their projects had moved away.
+    pub withdrawn: Vec<Withdrawn>,
     /// Every project that exists, selected or not; `None` when not all were seen.
     pub existing: Option<HashSet<ProjectId>>,
 }
 
 impl Strays {
-    /// The keys that they publish.
-    pub fn keys(&self) -> HashSet<Fingerprint> {
-        self.secrets.iter().filter_map(|stray| stray.key).collect()
+    /// The keys that they publish, or published so lately that readers may hold them.
+    pub fn keys(&self, earliest: DateTime<Utc>) -> HashSet<Fingerprint> {
+        let kept =
+            self.withdrawn.iter().filter(|one| one.moved.kept_until.is_none_or(|until| until > earliest));
+        self.secrets.iter().filter_map(|stray| stray.key).chain(kept.map(|one| one.key)).collect()
     }
 
-    /// Where they are, by the project that they were written for.
-    pub fn by_project(&self) -> HashMap<ProjectId, Vec<SecretPath>> {
-        let mut places: HashMap<ProjectId, Vec<SecretPath>> = HashMap::new();
+    /// The secrets by the project that they were written for.
+    pub fn by_project(&self) -> HashMap<ProjectId, Vec<Stray>> {
+        let mut strays: HashMap<ProjectId, Vec<Stray>> = HashMap::new();
         for stray in &self.secrets {
-            places.entry(stray.project_id.clone()).or_default().push(stray.path.clone());
+            strays.entry(stray.project_id.clone()).or_default().push(stray.clone());
         }
-        places
+        strays
     }
+}
+
+/// A secret that nobody can read any more, and whose last readers may still need its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Where it was.
+    pub path: SecretPath,
+    /// The key that it published.
+    pub key: Fingerprint,
+    /// What its metadata says, and so until when the key is kept.
+    pub moved: Moved,
 }
 
 /// One such secret.
@@ -59,8 +75,12 @@ pub struct Stray {
     pub project_id: ProjectId,
     /// The key that it publishes.
     pub key: Option<Fingerprint>,
+    /// The overlap that its readers were promised.
+    pub overlap: Option<Duration>,
     /// It was marked as vanished by an earlier pass.
     pub marked: bool,
+    /// The path where its project lives, as an earlier pass has noted it.
+    pub moved_to: Option<String>,
 }
 
 /// One selected project and what was seen of it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rustify_derive::Endpoint;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -15,10 +15,10 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::secret::{Fields, Secret, Settings};
+use super::secret::{Fields, Secret, Settings, time_text};
 use super::transport::{Answer, Call, ambiguous};
 use crate::domain::path::SecretPath;
-use crate::domain::secret::{Publication, SecretState};
+use crate::domain::secret::{Moved, Publication, SecretState};
 
 /// Deeper than any template makes a path; a bound for a folder that somebody else fills.
 const DEEPEST_FOLDER: usize = 8;
@@ -107,15 +107,25 @@ impl VaultStore {
     }
 
     /// Repeats our mark in `custom_metadata`, where it outlives a deleted version, sets what `[secret]` says of the
-    /// versions and of check-and-set, and removes the mark of [`mark_vanished`](Self::mark_vanished). Everything else in the metadata stays as it is.
+    /// versions and of check-and-set, and removes the marks of [`mark_vanished`](Self::mark_vanished) and
+    /// [`mark_moved`](Self::mark_moved). Everything else in the metadata stays as it is.
     pub async fn stamp(&self, path: &SecretPath) -> Result<(), VaultError> {
         self.patch_metadata(path, self.layout().stamp(), self.layout().settings()).await
     }
 
     /// Notes in `custom_metadata` that the project is gone.
     pub async fn mark_vanished(&self, path: &SecretPath, at: DateTime<Utc>) -> Result<(), VaultError> {
-        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        self.patch_metadata(path, self.layout().obituary(at), Settings::NONE).await
+        self.patch_metadata(path, self.layout().obituary(time_text(at)), Settings::NONE).await
+    }
+
+    /// Notes in `custom_metadata` that the project lives at another path now.
+    pub async fn mark_moved(
+        &self,
+        path: &SecretPath,
+        moved: &Moved,
+        at: DateTime<Utc>,
+    ) -> Result<(), VaultError> {
+        self.patch_metadata(path, self.layout().forwarding(moved, time_text(at)), Settings::NONE).await
     }
 
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and

@@ -2,20 +2,29 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use vaultrs::api::kv2::responses::ReadSecretResponse;
 
 use crate::config::{SecretRules, Write};
+use crate::domain::clocks::plausible;
 use crate::domain::ids::Instance;
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Owner;
-use crate::domain::secret::{API_KEY, FIELDS, MANAGED_BY, Publication, Published, SHAPE, SecretState};
+use crate::domain::secret::{API_KEY, FIELDS, MANAGED_BY, Moved, Publication, Published, SHAPE, SecretState};
 use crate::domain::shape::{Shape, ShapeMark};
 
 /// The entry in `custom_metadata` that says since when the project is gone.
 const VANISHED_AT: &str = "vanished_at";
+/// The entries that say where the project lives now, since when, which key the secret published, which overlap its
+/// readers were promised, and, once it is withdrawn, until when they may need that key.
+const MOVED_TO: &str = "moved_to";
+const MOVED_AT: &str = "moved_at";
+const MOVED_KEY: &str = "moved_key";
+const MOVED_OVERLAP: &str = "moved_overlap_seconds";
+const KEPT_UNTIL: &str = "kept_until";
 /// The entry in `custom_metadata` that says what `[secret]` has set in the metadata, so that it is set once.
 const SETTINGS: &str = "settings";
 
@@ -26,6 +35,8 @@ pub struct Secret {
     pub state: SecretState,
     /// Since when its project is marked as gone, as [`mark_vanished`](super::VaultStore::mark_vanished) wrote it.
     pub vanished_at: Option<String>,
+    /// Where its project lives now, as [`mark_moved`](super::VaultStore::mark_moved) wrote it.
+    pub moved: Option<Moved>,
     /// Whether other owners have fields in it. Their values may be secret too, so that they are not kept.
     pub has_others: bool,
 }
@@ -36,7 +47,7 @@ pub(super) type Fields = Map<String, Value>;
 impl Secret {
     /// Nothing at all.
     pub fn absent() -> Self {
-        Self { state: SecretState::Absent, vanished_at: None, has_others: false }
+        Self { state: SecretState::Absent, vanished_at: None, moved: None, has_others: false }
     }
 }
 
@@ -98,18 +109,19 @@ impl Layout {
         let mut marks = metadata.custom_metadata.unwrap_or_default();
         let stamp = marks.get(&self.name(MANAGED_BY)).and_then(|mark| Owner::parse(mark));
         let vanished_at = marks.remove(&self.name(VANISHED_AT));
+        let moved = self.moved(&marks).filter(|_| stamp.as_ref() == Some(&self.owner));
         let version = metadata.version;
         let written_at = self.written_at(&metadata.created_time);
         let Value::Object(fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, vanished_at, has_others: false };
+            return Secret { state, vanished_at, moved, has_others: false };
         };
         let settings = marks.remove(&self.name(SETTINGS));
-        let is_set = vanished_at.is_none() && settings == self.settings.text();
+        let is_set = vanished_at.is_none() && moved.is_none() && settings == self.settings.text();
         let state = self.state(version, written_at, &fields, stamp, is_set);
         let has_others =
             self.shared && fields.keys().any(|name| !self.is_standard(name) && !state.added(name));
-        Secret { state, vanished_at, has_others }
+        Secret { state, vanished_at, moved, has_others }
     }
 
     fn state(
@@ -199,6 +211,11 @@ impl Layout {
         let entries = [
             (MANAGED_BY, Some(self.owner.to_string())),
             (VANISHED_AT, None),
+            (MOVED_TO, None),
+            (MOVED_AT, None),
+            (MOVED_KEY, None),
+            (MOVED_OVERLAP, None),
+            (KEPT_UNTIL, None),
             (SETTINGS, self.settings.text()),
         ];
         entries.map(|(name, value)| (self.name(name), value)).into()
@@ -214,6 +231,31 @@ impl Layout {
         [(self.name(MANAGED_BY), Some(self.owner.to_string())), (self.name(VANISHED_AT), Some(at))].into()
     }
 
+    /// The `custom_metadata` of a secret whose project lives elsewhere.
+    pub(super) fn forwarding(&self, moved: &Moved, at: String) -> HashMap<String, Option<String>> {
+        let entries = [
+            (MANAGED_BY, Some(self.owner.to_string())),
+            (MOVED_TO, Some(moved.to.clone())),
+            (MOVED_AT, Some(at)),
+            (MOVED_KEY, moved.key.map(|key| key.to_string())),
+            (MOVED_OVERLAP, Some(moved.overlap.as_secs().to_string())),
+            (KEPT_UNTIL, moved.kept_until.map(time_text)),
+        ];
+        entries.map(|(name, value)| (self.name(name), value)).into()
+    }
+
+    fn moved(&self, marks: &HashMap<String, String>) -> Option<Moved> {
+        let mark = |name: &str| marks.get(&self.name(name));
+        let time = |text: &String| plausible(DateTime::parse_from_rfc3339(text).ok()?.to_utc());
+        let seconds = mark(MOVED_OVERLAP).and_then(|text| text.parse().ok());
+        Some(Moved {
+            to: mark(MOVED_TO)?.clone(),
+            key: mark(MOVED_KEY).and_then(|text| Fingerprint::parse(text)),
+            overlap: Duration::from_secs(seconds.unwrap_or_default()),
+            kept_until: mark(KEPT_UNTIL).and_then(time),
+        })
+    }
+
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -221,6 +263,10 @@ impl Layout {
     fn is_standard(&self, name: &str) -> bool {
         name.strip_prefix(&self.prefix).is_some_and(|name| FIELDS.contains(&name))
     }
+}
+
+pub(super) fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ const STATUS: [&str; 14] = [
 async fn each_document_has_the_names_that_it_promises() {
     let rig = Rig::sized(2).await;
     let plan = rig.json(&["plan"]).await;
-    assert_names(&plan, &["projects", "vanished", "problems", "budget", "next_pass_at"]);
+    assert_names(&plan, &["projects", "vanished", "moved", "problems", "budget", "next_pass_at"]);
     assert_names(&plan["vanished"], &["mark", "delete", "held"]);
     let of_budget = ["listing", "mint", "retire", "disable", "total", "limit", "remaining", "reserve"];
     assert_names(&plan["budget"], &of_budget);

@@ -113,6 +113,7 @@ fn only_the_engine_writes_to_a_server() {
         ".publish(",
         ".stamp(",
         ".mark_vanished(",
+        ".mark_moved(",
         ".withdraw(",
         ".hold_lease(",
         ".stamp_lease(",
@@ -131,6 +132,7 @@ fn only_the_engine_writes_to_a_server() {
         .collect();
     let allowed = [
         "engine/attempt.rs",
+        "engine/moved.rs",
         "engine/retire.rs",
         "engine/retire/disable.rs",
         "engine/retire/unmanaged.rs",

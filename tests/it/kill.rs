@@ -1,4 +1,4 @@
-//! The process ends at every point before and after every request, in eleven situations, and the passes after it
+//! The process ends at every point before and after every request, in twelve situations, and the passes after it
 //! put everything right.
 //!
 //! The points are not written down here: an undisturbed run records those that it reaches, so that a request that is
@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 
 use crate::support::audit::audit;
+use crate::support::bao::FOLDER;
 use crate::support::rig::Rig;
 use crate::support::{proof, until};
 
@@ -42,9 +43,10 @@ enum Situation {
     Deletion,
     Undo,
     Reshape,
+    Moving,
 }
 
-const SITUATIONS: [Situation; 11] = [
+const SITUATIONS: [Situation; 12] = [
     Situation::FirstPublication,
     Situation::Rotation,
     Situation::Retirement,
@@ -56,6 +58,7 @@ const SITUATIONS: [Situation; 11] = [
     Situation::Deletion,
     Situation::Undo,
     Situation::Reshape,
+    Situation::Moving,
 ];
 
 impl Situation {
@@ -72,13 +75,14 @@ impl Situation {
             Self::Deletion => "deletion of a disabled key",
             Self::Undo => "undo",
             Self::Reshape => "other fields",
+            Self::Moving => "leaving an old path",
         }
     }
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::FirstPublication | Self::Adoption | Self::Retirement | Self::Enrolment => &["rotate"],
-            Self::Reshape => &["rotate"],
+            Self::Reshape | Self::Moving => &["rotate"],
             Self::Disabling | Self::Deletion => &["rotate"],
             Self::Undo => &["undo", "--all"],
             Self::Rotation | Self::Shared => &["rotate", "--all"],
@@ -99,6 +103,19 @@ impl Situation {
             Self::Shared => {
                 rig.share().await;
                 rig.rotate().await;
+            }
+            Self::Moving => {
+                let home = rig.config["vault"].clone();
+                rig.set("vault", "path", &format!("\"{FOLDER}/old-{{project_id}}\""));
+                rig.rotate().await;
+                rig.config.insert("vault".to_owned(), home);
+                rig.set("rotation", "on_vanished", "\"delete\"");
+                assert_eq!(rig.run(&["rotate", "--all"]).await.code, 0);
+                let project = rig.projects().remove(0);
+                let secret = rig.secret(&project).await;
+                let (_, since) = secret["retiring"].as_str().unwrap().split_once('@').unwrap();
+                let since: DateTime<Utc> = since.parse().unwrap();
+                until(since + OVERLAP).await;
             }
             Self::Reshape => {
                 rig.rotate().await;
@@ -206,6 +223,7 @@ async fn wherever_the_process_is_killed_the_next_passes_put_everything_right() {
         "vault.publish",
         "vault.merge",
         "vault.mark",
+        "vault.withdraw",
         "vault.log_in",
     ] {
         for moment in ["before", "after"] {

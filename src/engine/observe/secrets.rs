@@ -11,7 +11,7 @@ use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::plan::target::Target;
-use crate::plan::world::Stray;
+use crate::plan::world::{Stray, Withdrawn};
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
 use super::{Blind, Engine, PassError, event};
@@ -87,8 +87,9 @@ pub(super) async fn find_strays(
     engine: &Engine,
     homes: &HashSet<SecretPath>,
     blind: &mut Blind,
-) -> Option<Vec<Stray>> {
+) -> Option<(Vec<Stray>, Vec<Withdrawn>)> {
     let mut strays = HashMap::new();
+    let mut gone = HashMap::new();
     for folder in engine.policy.folders() {
         let paths = match engine.vault.list(folder).await {
             Ok(paths) => paths,
@@ -109,7 +110,10 @@ pub(super) async fn find_strays(
             .await;
         for (path, read) in reads {
             match read {
-                Ok(secret) => strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray))),
+                Ok(secret) => {
+                    gone.extend(withdrawn(&path, &secret).map(|one| (path.clone(), one)));
+                    strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray)));
+                }
                 Err(error) if error.kind() == VaultKind::NotPermitted => {}
                 Err(error) => {
                     blind.report(unread(&path, &error));
@@ -118,12 +122,20 @@ pub(super) async fn find_strays(
             }
         }
     }
-    Some(strays.into_values().collect())
+    Some((strays.into_values().collect(), gone.into_values().collect()))
 }
 
 fn stray(path: SecretPath, secret: &Secret) -> Option<Stray> {
     let SecretState::Ours(published) = &secret.state else { return None };
     let project_id = published.project_id.clone()?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
-    Some(Stray { path, project_id, key, marked: secret.vanished_at.is_some() })
+    let moved_to = secret.moved.as_ref().map(|moved| moved.to.clone());
+    let marked = secret.vanished_at.is_some();
+    Some(Stray { path, project_id, key, overlap: published.overlap, marked, moved_to })
+}
+
+/// A secret of ours that was there until its project had moved away.
+fn withdrawn(path: &SecretPath, secret: &Secret) -> Option<Withdrawn> {
+    let moved = secret.moved.clone().filter(|_| !matches!(secret.state, SecretState::Ours(_)))?;
+    Some(Withdrawn { path: path.clone(), key: moved.key?, moved })
 }

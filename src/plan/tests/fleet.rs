@@ -17,7 +17,9 @@ fn stray(id: usize) -> Stray {
         path: path(&format!("exceptionless/{id}")),
         project_id: ProjectId::parse(&id).unwrap(),
         key: None,
+        overlap: None,
         marked: false,
+        moved_to: None,
     }
 }
 
@@ -27,7 +29,7 @@ fn judged(published: usize, strays: Vec<Stray>, on_vanished: OnVanished) -> Vani
     let world = World {
         clocks: scene.clocks,
         projects: (0..published).map(|_| scene.observed()).collect(),
-        strays: Some(Strays { secrets: strays, existing: Some(HashSet::new()) }),
+        strays: Some(Strays { secrets: strays, existing: Some(HashSet::new()), ..Strays::default() }),
     };
     plan(&scene.policy, world, Asked::Due).vanished
 }
@@ -73,7 +75,7 @@ fn those_that_were_marked_before_do_not_count_again() {
 fn a_project_that_exists_but_is_not_selected_has_not_vanished() {
     let scene = Scene::new();
     let existing = Some(HashSet::from([stray(1).project_id]));
-    let strays = Some(Strays { secrets: vec![stray(1), marked(stray(1))], existing });
+    let strays = Some(Strays { secrets: vec![stray(1), marked(stray(1))], existing, ..Strays::default() });
     let world = World { clocks: scene.clocks, projects: Vec::new(), strays };
     assert_eq!(plan(&scene.policy, world, Asked::Due).vanished, Vanished::default());
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use exceptionless_emulator::{Fault, Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::overlaps_are_over;
 use crate::support::bao::FOLDER;
@@ -49,6 +50,74 @@ async fn the_key_at_the_old_path_of_a_renamed_project_works_until_its_secret_is_
     assert!(events.contains(&"key.retired".to_owned()), "{events:?}");
     assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
     assert_eq!(rig.own_keys(&project), [key_at("renamed").await]);
+}
+
+/// A project that was renamed, and rotated under its new name, and whose old secret shall go.
+async fn renamed() -> (Rig, String) {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"2s\"").set("rotation", "on_vanished", "\"delete\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    rig.emulator.rename_project(&project, "Renamed");
+    rig.json(&["rotate", "--all"]).await;
+    (rig, project)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_path_is_withdrawn_when_its_key_has_served_and_the_key_follows_an_overlap_later() {
+    let (rig, project) = renamed().await;
+    let old =
+        rig.corner.get_raw(&format!("{FOLDER}/project-1")).await["api_key"].as_str().unwrap().to_owned();
+    let data = format!("{}/data/{FOLDER}/project-1", rig.corner.mount);
+    let gone = async || rig.corner.bao.any("GET", &data, Value::Null).await.0 == 404;
+    assert!(!gone().await && rig.emulator.authenticates(&old));
+    rig.rotate_until("the old secret is withdrawn", gone).await;
+    assert!(rig.emulator.authenticates(&old), "who has just read it holds a dead key");
+    let marks = rig.corner.metadata(&format!("{FOLDER}/project-1")).await["custom_metadata"].take();
+    assert_eq!(marks["moved_to"], format!("{FOLDER}/renamed"));
+    let kept_until: DateTime<Utc> = marks["kept_until"].as_str().unwrap().parse().unwrap();
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("its key is revoked", revoked).await;
+    let revocation = rig.emulator.revocations().into_iter().find(|one| one.key.id == old).unwrap();
+    assert!(revocation.at >= kept_until, "{} < {kept_until}", revocation.at);
+    let published = rig.corner.get_raw(&format!("{FOLDER}/renamed")).await["api_key"].take();
+    assert_eq!(rig.own_keys(&project), [published.as_str().unwrap()]);
+    let marks_again = rig.corner.metadata(&format!("{FOLDER}/project-1")).await["custom_metadata"].take();
+    rig.rotate().await;
+    assert_eq!(marks_again, marks, "it is settled once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_gets_its_old_name_back_is_at_home_there_again() {
+    let (rig, project) = renamed().await;
+    let data = format!("{}/data/{FOLDER}/project-1", rig.corner.mount);
+    let gone = async || rig.corner.bao.any("GET", &data, Value::Null).await.0 == 404;
+    rig.rotate_until("the old secret is withdrawn", gone).await;
+    rig.emulator.rename_project(&project, "Project 1");
+    rig.rotate().await;
+    let metadata = rig.corner.metadata(&format!("{FOLDER}/project-1")).await;
+    assert_eq!(
+        metadata["custom_metadata"],
+        json!({"managed_by": "exceptionless-rotator/1 instance=default"})
+    );
+    let key = rig.corner.get_raw(&format!("{FOLDER}/project-1")).await["api_key"].take();
+    assert!(rig.emulator.authenticates(key.as_str().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_secret_that_is_kept_is_marked_once() {
+    let (mut rig, _) = renamed().await;
+    rig.set("rotation", "on_vanished", "\"keep\"");
+    let place = format!("{FOLDER}/project-1");
+    let mark = async || rig.corner.metadata(&place).await["custom_metadata"]["moved_to"].take();
+    rig.rotate_until("it is marked", async || mark().await == format!("{FOLDER}/renamed")).await;
+    let events = rig.rotate().await.events();
+    assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
+    let key = rig.corner.get_raw(&place).await["api_key"].take();
+    assert!(rig.emulator.authenticates(key.as_str().unwrap()));
+    let planned = rig.run(&["plan"]).await;
+    assert!(planned.stdout.lines().count() > 1 && !planned.stdout.contains("lives elsewhere"), "{planned:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,8 @@ pub struct People {
 pub struct Version {
     pub number: u64,
     pub written: DateTime<Utc>,
+    /// When it was deleted, if it was.
+    pub deleted: Option<DateTime<Utc>>,
     pub data: Value,
 }
 
@@ -164,7 +166,7 @@ fn publications_of(project: &str, versions: &[Version], people: &People) -> Vec<
                 key: key.to_owned(),
                 by_person,
                 since: version.written,
-                until: None,
+                until: version.deleted,
             });
         }
     }
@@ -195,7 +197,8 @@ pub async fn versions(corner: &Corner<'_>, place: &str) -> Vec<Version> {
             turn("delete").await;
         }
         let written = described["created_time"].as_str().unwrap().parse().unwrap();
-        versions.push(Version { number, written, data: answer["data"]["data"].take() });
+        let deleted = described["deletion_time"].as_str().and_then(|time| time.parse().ok());
+        versions.push(Version { number, written, deleted, data: answer["data"]["data"].take() });
     }
     versions
 }

@@ -1,0 +1,95 @@
+//! What becomes of the secrets at paths where projects no longer live.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::domain::path::SecretPath;
+use crate::domain::secret::{Moved, SecretState};
+use crate::plan::Step;
+use crate::plan::moved::{Fate, Former};
+use crate::plan::world::{Stray, Withdrawn};
+use crate::vault::{Secret, VaultError};
+
+use super::report::PassReport;
+use super::{Engine, event};
+
+/// Marks or withdraws them, as the plan says, and notes until when the keys of those that are withdrawn are kept.
+pub(super) async fn settle(
+    engine: &Engine,
+    steps: &[Step],
+    closing: Vec<Withdrawn>,
+    report: &mut PassReport,
+) {
+    for Withdrawn { path, key: _, moved } in closing {
+        if engine.tenure.stands()
+            && let Err(error) = close(engine, &path, moved).await
+        {
+            failed(&path, &error);
+            report.tidy_failures.push(format!("{path}: {}", event::chain(&error)));
+        }
+    }
+    for step in steps {
+        let Ok(home) = &step.observed.target.place else { continue };
+        for Former { stray, fate } in &step.moved {
+            if !matches!(fate, Fate::Marked | Fate::Withdrawn) || !engine.tenure.stands() {
+                continue;
+            }
+            let moved = Moved {
+                to: home.to_string(),
+                key: stray.key,
+                overlap: stray.overlap.unwrap_or_default().max(step.observed.target.rule.overlap),
+                kept_until: None,
+            };
+            match leave(engine, stray, *fate, moved).await {
+                Ok(true) => event::project_moved(step, stray, *fate),
+                Ok(false) => {}
+                Err(error) => {
+                    failed(&stray.path, &error);
+                    report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// The mark comes first: by it alone a later pass knows whose key a withdrawn secret published. Whether it was done.
+async fn leave(engine: &Engine, stray: &Stray, fate: Fate, moved: Moved) -> Result<bool, VaultError> {
+    let secret = engine.vault.read(&stray.path).await?;
+    if !still(stray, &secret) {
+        return Ok(false);
+    }
+    engine.vault.mark_moved(&stray.path, &moved, super::clock::now()).await?;
+    if fate == Fate::Withdrawn {
+        engine.vault.withdraw(&stray.path, &secret).await?;
+        close(engine, &stray.path, moved).await?;
+    }
+    Ok(true)
+}
+
+/// Notes how long the key is kept for who read it last: counted from now, when nobody can read it any more.
+async fn close(engine: &Engine, path: &SecretPath, moved: Moved) -> Result<(), VaultError> {
+    let kept_until = engine.clocks().latest() + whole(moved.overlap);
+    let moved = Moved { kept_until: Some(kept_until), ..moved };
+    engine.vault.mark_moved(path, &moved, super::clock::now()).await
+}
+
+/// The second that is lost in writing is given back.
+fn whole(overlap: Duration) -> TimeDelta {
+    TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(3660)) + TimeDelta::seconds(1)
+}
+
+/// Whether the secret is still the one that was judged.
+fn still(stray: &Stray, secret: &Secret) -> bool {
+    matches!(&secret.state, SecretState::Ours(now)
+        if now.project_id.as_ref() == Some(&stray.project_id)
+            && now.api_key.as_ref().map(|key| key.fingerprint()) == stray.key)
+}
+
+fn failed(path: &SecretPath, error: &VaultError) {
+    let error = event::chain(error);
+    tracing::error!(
+        event = "project.move_failed", %path, error,
+        "the secret at an old path of a project, {path}, could not be changed: {error}"
+    );
+}

@@ -1,0 +1,85 @@
+//! The secrets at paths where a project no longer lives, because a name in its path or the configuration changed.
+//!
+//! Applications may read the old path for as long as nobody has told them. So its secret stays, and the key in it with it,
+//! until that key has served its overlap by what is published at the new path. Then it is marked, and withdrawn if the
+//! operator wants that. Whoever read it directly before is promised the overlap from then on, so the key is kept for
+//! so long again, and only then may it be revoked like any other.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::path::SecretPath;
+use crate::domain::policy::{OnVanished, Policy};
+
+use super::retire::Waiting;
+use super::world::{PublishedKey, Sight, Stray};
+
+/// A secret of a project at a path where it no longer lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// The secret.
+    pub stray: Stray,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of such a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays for now.
+    Waits,
+    /// It gets the mark that says where the project lives.
+    Marked,
+    /// It has that mark, and stays until a person deletes it.
+    Kept,
+    /// It is marked and withdrawn.
+    Withdrawn,
+}
+
+impl Fate {
+    /// The stable word for the log.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::Marked => "marked",
+            Self::Kept => "kept",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Judges the secrets that a project has elsewhere, by what was seen of the one at its path.
+pub(super) fn judge(
+    policy: &Policy,
+    place: Option<&SecretPath>,
+    sight: Option<&Sight>,
+    waiting: &[Waiting],
+    strays: Vec<Stray>,
+    earliest: DateTime<Utc>,
+) -> Vec<Former> {
+    let fate = |stray: &Stray| match (place, sight) {
+        (Some(place), Some(sight)) if has_served(stray, sight, waiting, earliest) => match policy.on_vanished
+        {
+            OnVanished::Delete => Fate::Withdrawn,
+            OnVanished::Keep if stray.moved_to.as_deref() == Some(place.as_str()) => Fate::Kept,
+            OnVanished::Keep => Fate::Marked,
+        },
+        _ => Fate::Waits,
+    };
+    strays.into_iter().map(|stray| Former { fate: fate(&stray), stray }).collect()
+}
+
+/// Whether a key that works is published at the project's path, and the one in this secret is over there: replaced for
+/// as long as the overlap, or dead.
+fn has_served(stray: &Stray, sight: &Sight, waiting: &[Waiting], earliest: DateTime<Utc>) -> bool {
+    let Some(home) = sight.ours().filter(|_| matches!(sight.published, PublishedKey::Alive { .. })) else {
+        return false;
+    };
+    let Some(key) = stray.key else { return true };
+    if home.api_key.as_ref().is_some_and(|published| published.fingerprint() == key) {
+        return false;
+    }
+    match waiting.iter().find(|waiting| waiting.key == key) {
+        Some(listed) => listed.disabled || listed.deadline <= earliest,
+        None => !sight.keys.iter().any(|own| own.fingerprint == key && own.enabled),
+    }
+}

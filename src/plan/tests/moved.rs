@@ -1,0 +1,77 @@
+//! Secrets at paths where a project no longer lives.
+
+use crate::domain::secret::Moved;
+use crate::plan::moved::Fate;
+use crate::plan::world::Withdrawn;
+
+use super::*;
+
+/// The key of the old secret is listed at the new path since the 20th, 13 o'clock, and has a day to serve.
+fn scene(now: &str) -> Scene {
+    Scene::new().published("K1", "21 03:00:00").retiring("K0", "20 13:00:00").elsewhere("K0").at(now)
+}
+
+fn fate(scene: &Scene) -> Fate {
+    scene.step().moved[0].fate
+}
+
+fn deleting(scene: Scene) -> Scene {
+    scene.with(|policy| policy.on_vanished = OnVanished::Delete)
+}
+
+#[test]
+fn an_old_secret_stays_until_its_key_has_served_and_then_goes_as_the_operator_wants() {
+    assert_eq!(fate(&scene("21 12:59:59")), Fate::Waits);
+    assert_eq!(fate(&scene("21 13:00:00")), Fate::Marked);
+    assert_eq!(fate(&deleting(scene("21 12:59:59"))), Fate::Waits);
+    assert_eq!(fate(&deleting(scene("21 13:00:00"))), Fate::Withdrawn);
+    // The earliest clock judges, and the daemon wakes for it.
+    assert_eq!(fate(&scene("21 13:00:05").servers("21 12:59:59", "21 13:00:05")), Fate::Waits);
+    assert_eq!(scene("21 12:00:00").plan().wake_at, Some(at("21 13:00:01")));
+    let told = |to: &str| {
+        let mut scene = scene("21 13:00:00");
+        scene.strays.as_mut().unwrap()[0].moved_to = Some(to.to_owned());
+        fate(&scene)
+    };
+    assert_eq!(told("exceptionless/p1"), Fate::Kept);
+    assert_eq!(told("exceptionless/another"), Fate::Marked);
+}
+
+#[test]
+fn a_key_that_is_published_or_not_listed_at_the_new_path_has_not_served() {
+    let published = || Scene::new().published("K1", "21 03:00:00").at("28 12:00:00");
+    assert_eq!(fate(&published().elsewhere("K1")), Fate::Waits);
+    assert_eq!(fate(&published().key("K0", "01 00:00:00").elsewhere("K0")), Fate::Waits);
+    assert_eq!(fate(&published().elsewhere("dead")), Fate::Marked, "nobody can use it any more");
+}
+
+#[test]
+fn nothing_is_done_to_an_old_secret_unless_a_living_key_is_published_at_the_new_path() {
+    let later = || deleting(scene("22 02:00:00"));
+    assert_eq!(fate(&later()), Fate::Withdrawn);
+    assert_eq!(fate(&later().became(PublishedKey::Dead(Due::KeyGone))), Fate::Waits);
+    assert_eq!(fate(&later().became(PublishedKey::Misplaced)), Fate::Waits);
+    let another = ProjectId::parse("p2").unwrap();
+    assert_eq!(fate(&later().damaged(|secret| secret.project_id = Some(another.clone()))), Fate::Waits);
+    assert_eq!(fate(&deleting(Scene::new().elsewhere("K0"))), Fate::Waits);
+}
+
+#[test]
+fn the_key_of_a_withdrawn_secret_is_kept_for_its_last_readers() {
+    let plan_at = |now: &str, kept_until: Option<&str>| {
+        let scene = Scene::new().published("K1", "21 03:00:00").retiring("K0", "19 03:00:00").at(now);
+        let kept_until = kept_until.map(at);
+        let moved = Moved { to: String::new(), key: Some(fingerprint("K0")), overlap: HOUR, kept_until };
+        let path = SecretPath::parse("exceptionless/former").unwrap();
+        let withdrawn = vec![Withdrawn { path, key: fingerprint("K0"), moved }];
+        let strays = Some(Strays { withdrawn, ..Strays::default() });
+        let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
+        let plan = plan(&scene.policy, world, Asked::Due);
+        let ripe = retire::ripe(&plan.steps[0], &scene.clocks).count();
+        (ripe, plan.wake_at, plan.closing.len())
+    };
+    assert_eq!(plan_at("21 12:00:00", Some("21 12:30:00")), (0, Some(at("21 12:30:01")), 0));
+    assert_eq!(plan_at("21 12:30:00", Some("21 12:30:00")), (1, Some(at("22 03:00:00")), 0));
+    // As after a crash: nobody has noted when it was withdrawn.
+    assert_eq!(plan_at("21 12:30:00", None), (0, Some(at("22 03:00:00")), 1));
+}
