@@ -157,8 +157,9 @@ fn publications_of(project: &str, versions: &[Version], people: &People) -> Vec<
         if publications.last().filter(same).is_some() {
             continue;
         }
-        if let Some(last) = publications.last_mut().filter(|last| last.until.is_none()) {
-            last.until = Some(version.written);
+        // A version that was replaced ended then at the latest: reading these books deletes deleted ones once more.
+        if let Some(last) = publications.last_mut() {
+            last.until = Some(last.until.map_or(version.written, |until| until.min(version.written)));
         }
         if let Some(key) = version.key() {
             let by_person = people.wrote.contains(&(project.to_owned(), version.number));
