@@ -9,8 +9,9 @@ path "secret/data/exceptionless/*" {
   capabilities = ["create", "patch", "read", "update"]
 }
 
-# Find the secrets of projects that no longer exist, and repeat the owner's mark in custom_metadata. Patch
-# cannot delete versions, and leaves what others keep in the metadata as it is.
+# Find the secrets of projects that no longer exist, repeat the owner's mark in custom_metadata, note there what became of
+# a deleted or renamed project, and set secret.max_versions and secret.cas_required. Patch deletes no version by
+# itself, and leaves what others keep in the metadata as it is.
 path "secret/metadata/exceptionless/*" {
   capabilities = ["list", "patch"]
 }

@@ -6,9 +6,9 @@
 //! retries are few here: most of them are the next pass.
 //!
 //! Walk it as a key does: `attempt` mints, verifies and publishes it, one pass later `observe` sees
-//! it, and when its time is over `retire` revokes it. `attempt`, `retire`, `undo` and `tidy` are the only
-//! places in the program that write to a server, but for the `lease` by which replicas agree who runs passes, and `credential`,
-//! which changes our own password.
+//! it, and when its time is over `retire` revokes it. `attempt`, `retire`, `undo`, `tidy` and `moved`
+//! are the only places in the program that write to a server, but for the `lease` by which replicas agree who runs
+//! passes, and `credential`, which changes our own password.
 
 pub mod clock;
 pub mod credential;

@@ -29,7 +29,7 @@
 //!          └ config        from what the operator wrote to what may be relied on
 //!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets, leases
 //!
-//!   tls                    the one provider of cryptography, below both clients
+//!   tls                    the one provider of cryptography and of chance, below both clients
 //!   jitter                 a little randomness, against herds
 //!   traffic                what was sent to the servers, counted where it is sent
 //!   process                no core dump, no secret in a panic or in freed memory
@@ -37,8 +37,9 @@
 //!
 //! Follow a key: [`engine`]'s attempt (`engine/attempt.rs`) mints it, checks to what it is bound, verifies that
 //! it works, and publishes it; [`plan::publication`] says what is written beside it; [`plan::retire`] says when
-//! it may die; and the one place that revokes it when its time is over is `engine/retire.rs`. Where revocation has two
-//! stages, `engine/undo.rs` brings a key back from the first.
+//! it may die; and the one place that revokes it when its time is over is `engine/retire.rs`. Where revocation has
+//! two stages, `engine/undo.rs` brings a key back from the first. A project that gets another path leaves a secret
+//! behind, and `engine/moved.rs` sees to that one's end.
 //!
 //! That is safe because of what [`plan::retire::may_revoke`] asks directly before the request, of the secret as
 //! it was just read: it publishes another key than this one, which this pass has seen alive; it lists this one as
@@ -57,7 +58,9 @@
 //!   Exceptionless and in the secrets in Vault, so a crash loses nothing and a second replica agrees.
 //! - **No clock below [`engine`].** Time is passed in. What protects a key is dated by the latest of three
 //!   clocks and judged by the earliest ([`domain::clocks`]).
-//! - **No write without a check-and-set,** and none when nothing changed.
+//! - **No write to a secret's data without a check-and-set,** and none when nothing changed. Marks in the
+//!   metadata are patched, each by its name. At Exceptionless, which has no check-and-set, nothing is written to a key but
+//!   that it is disabled or enabled (`engine/retire/disable.rs` says why that is safe).
 //! - **No clean-up on failure.** A key that was minted and not published stays, with our marker in its
 //!   notes; a later pass adopts it or lists it for retirement.
 //! - **No secret without a type.** An [`ApiKey`](domain::key::ApiKey) prints as its fingerprint; passwords
