@@ -40,7 +40,7 @@ use transport::{Answer, Call, Transport};
 pub use attempt::{Attempt, Said};
 pub use auth::Wrapped;
 pub use connections::UnusableFile;
-pub use credential::CredentialSecret;
+pub use credential::{CredentialSecret, Found};
 pub use error::{Kind, LoginRefused, VaultError};
 pub use lease::LeaseRead;
 pub use preflight::{Health, Identity, MAX_ASKED_AT_ONCE, grants};

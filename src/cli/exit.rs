@@ -94,9 +94,14 @@ impl From<CredentialError> for Failure {
         let exit = match &error {
             CredentialError::Exceptionless(cause) => of_exceptionless(cause),
             CredentialError::Vault(cause) => of_vault(cause),
-            CredentialError::Absent(_) | CredentialError::Colon { .. } => Exit::Configuration,
+            CredentialError::Absent(_) | CredentialError::Colon { .. } | CredentialError::Ending { .. } => {
+                Exit::Configuration
+            }
+            CredentialError::Gullible { .. } => Exit::Unavailable,
             CredentialError::Lost { .. } | CredentialError::Refused { .. } => Exit::NotPermitted,
-            CredentialError::Rival { .. } | CredentialError::Interrupted => Exit::SomeFailed,
+            CredentialError::Rival { .. } | CredentialError::Clocks | CredentialError::Interrupted => {
+                Exit::SomeFailed
+            }
         };
         Self::of(exit, &error)
     }

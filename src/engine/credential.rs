@@ -5,6 +5,7 @@
 //! Both passwords stand in the secret before the server is told of the new one, and whoever logs in meanwhile finds out
 //! which is right. Of several that change it at a time, check-and-set lets one go on.
 
+mod error;
 mod keeper;
 mod schedule;
 
@@ -15,16 +16,17 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Engine, event};
+use super::{Engine, WIDEST_SPREAD, event};
 use crate::config::{Config, ExceptionlessAuth};
 use crate::domain::clocks::plausible;
 use crate::domain::field::SecretField;
 use crate::domain::schedule::Schedule;
-use crate::exceptionless::{Changed, ExceptionlessError};
-use crate::plan::credential::{Step, step};
+use crate::exceptionless::Changed;
+use crate::plan::credential::{Step, Verdict, step};
 use crate::tls;
 use crate::vault::{CredentialSecret, Kind, VaultError};
 
+pub use error::CredentialError;
 pub use keeper::Absent;
 pub use schedule::Kept;
 
@@ -73,6 +75,8 @@ pub struct Look {
     pub changed_at: Option<DateTime<Utc>>,
     /// Whether a change was begun and not ended.
     pub interrupted: bool,
+    /// When Vault deletes the secret by itself.
+    pub ends: Option<DateTime<Utc>>,
     /// What is to be done next.
     pub step: Step,
     current: SecretString,
@@ -88,62 +92,6 @@ pub struct Replaced {
     pub changed_at: Option<DateTime<Utc>>,
     /// Whether somebody else had begun, and this was only the end of it.
     pub finished: bool,
-}
-
-/// Why the password was not changed. What was begun is found again.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialError {
-    /// Vault did not let us.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// Exceptionless did not let us.
-    #[error(transparent)]
-    Exceptionless(#[from] ExceptionlessError),
-    /// The secret lacks what it needs.
-    #[error(transparent)]
-    Absent(#[from] Absent),
-    /// HTTP Basic cannot carry it, and so cannot tell whether it works.
-    #[error(
-        "the present password in Vault's {field} cannot be changed by the rotator, because it has a colon, with which HTTP \
-         Basic cannot say whether it is right; change it once by hand to one without"
-    )]
-    Colon {
-        /// Where it is kept.
-        field: SecretField,
-    },
-    /// No password in the secret works.
-    #[error(
-        "Exceptionless accepts no password of {email} that Vault's {field} holds: somebody else has changed it, or the \
-         account is inactive; put the right one there (vault kv patch), or have it reset by e-mail at Exceptionless first"
-    )]
-    Lost {
-        /// Whose password it is.
-        email: String,
-        /// Where it is kept.
-        field: SecretField,
-    },
-    /// The server does not take the new password, and the present one is right.
-    #[error(
-        "Exceptionless refused to change the password of {email} (status {status}); the present one stays in force; does the \
-         account have a local password?"
-    )]
-    Refused {
-        /// Whose password it is.
-        email: String,
-        /// How it said so.
-        status: u16,
-    },
-    /// Somebody else changes it.
-    #[error(
-        "somebody else wrote Vault's {field} meanwhile, and may be changing the password; look again in a moment"
-    )]
-    Rival {
-        /// Where it is kept.
-        field: SecretField,
-    },
-    /// The process is to end, or works no longer.
-    #[error("the change of the password was interrupted; the next one goes on")]
-    Interrupted,
 }
 
 impl Engine {
@@ -166,10 +114,21 @@ impl Engine {
             version: secret.version,
             changed_at: changed_at(&secret, field),
             interrupted: kept.next.is_some(),
+            ends: secret.ends,
             step: step(current, next),
             current: kept.current,
             next: kept.next,
         })
+    }
+
+    /// Asks for a password that nobody has. Only who refuses that one can be believed about another, and what is overwritten
+    /// upon a yes may be the only right one.
+    async fn check_that_wrong_passwords_are_refused(&self, custody: &Custody) -> Result<(), CredentialError> {
+        let Custody { email, field, .. } = custody;
+        match self.exceptionless.try_password(email, &fresh(), &format!("Vault's {field}")).await? {
+            Verdict::Refused => Ok(()),
+            Verdict::Accepted => Err(CredentialError::Gullible { email: email.clone() }),
+        }
     }
 
     /// Changes the password, or ends a change that was begun. `may_go_on` is asked before each step.
@@ -193,10 +152,17 @@ impl Engine {
             if let Some(replaced) = replacement.is_done(&look)? {
                 return Ok(replaced);
             }
+            if let (Step::Prepare | Step::Change, Some(at)) = (look.step, look.ends) {
+                return Err(CredentialError::Ending { field: field.clone(), at });
+            }
             match look.step {
+                Step::Prepare if self.clocks().spread() > WIDEST_SPREAD => {
+                    return Err(CredentialError::Clocks);
+                }
                 Step::Prepare => replacement.prepare(&look).await?,
                 Step::Change => replacement.change(&look).await?,
                 Step::Promote => {
+                    self.check_that_wrong_passwords_are_refused(custody).await?;
                     if let Some(replaced) = replacement.promote(&look).await? {
                         return Ok(replaced);
                     }

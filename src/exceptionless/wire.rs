@@ -136,6 +136,12 @@ impl LoggedIn<'_> {
 }
 
 impl CurrentUser {
+    /// Whether it is this user's. Proxies and caches answer too, and with another user's document.
+    pub(super) fn is_of(&self, email: &str) -> Result<(), Unreadable> {
+        let same = self.email_address.trim().to_lowercase() == email.trim().to_lowercase();
+        if same { Ok(()) } else { Err(Unreadable::Value { field: "email_address" }) }
+    }
+
     pub(super) fn read(self) -> Result<User, Unreadable> {
         let organization_ids =
             self.organization_ids.iter().map(|id| organization(id)).collect::<Result<_, _>>()?;

@@ -12,10 +12,13 @@
 //!
 //! So a crash between any two steps loses nothing: whoever comes next sees the same, and goes on. At every moment one of
 //! the passwords in the secret is the right one, because the successor is there before the server knows it. Every write
-//! is check-and-set; a change is the server's own check-and-set, since it demands the present password.
+//! is check-and-set. The server demands the present password for a change, but compares it with the user as it has loaded it,
+//! perhaps from a cache, and saves the user as a whole without a version: it may take a change and lose it again. So what
+//! counts is never that it took one, but what it accepts when it is asked.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::clocks::Clocks;
 use crate::domain::schedule::Schedule;
 
 /// More than this in the future, and the time of the last change was written under a broken clock.
@@ -55,16 +58,17 @@ pub fn step(current: Verdict, next: Option<Verdict>) -> Step {
 }
 
 /// When the password is to be changed, if it was changed last at this time. A past time means at once: that time was
-/// missed, or nobody knows since when the password is in force, or a change was begun and not ended.
+/// missed, or nobody knows since when the password is in force, or a change was begun and not ended. The latest clock wrote
+/// when it was changed, so it is the latest that says whether that lies ahead.
 pub fn due(
     schedule: &Schedule,
     changed_at: Option<DateTime<Utc>>,
     interrupted: bool,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Option<DateTime<Utc>> {
     match changed_at {
-        Some(changed) if !interrupted && changed <= now + TOLERABLE => schedule.next(changed),
-        Some(_) | None => Some(now),
+        Some(changed) if !interrupted && changed <= clocks.latest() + TOLERABLE => schedule.next(changed),
+        Some(_) | None => Some(clocks.ours),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use rustify_derive::Endpoint;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -38,7 +39,20 @@ struct CheckAndSet {
 pub struct CredentialSecret {
     /// The version for the check-and-set.
     pub version: u64,
+    /// When Vault deletes this version by itself.
+    pub ends: Option<DateTime<Utc>>,
     fields: Map<String, Value>,
+}
+
+/// What is found where the credential should be.
+#[derive(Debug)]
+pub enum Found {
+    /// The secret.
+    Secret(CredentialSecret),
+    /// This version of it was deleted, and can be had back.
+    Deleted(u64),
+    /// Nothing.
+    Nothing,
 }
 
 impl CredentialSecret {
@@ -60,21 +74,23 @@ impl fmt::Debug for CredentialSecret {
 }
 
 impl VaultStore {
-    /// Reads the secret that holds a credential; `None` when there is none, or only a deleted one.
-    pub async fn read_credential(&self, field: &SecretField) -> Result<Option<CredentialSecret>, VaultError> {
+    /// Reads the secret that holds a credential.
+    pub async fn read_credential(&self, field: &SecretField) -> Result<Found, VaultError> {
         let request =
             ReadSecretRequest { mount: field.mount.to_string(), path: field.path.to_string(), version: None };
         let attempt = Attempt::new(Operation::ReadCredential, field.data_path());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, None).await?;
         if answer.is_absence() {
-            return Ok(None);
+            return Ok(Found::Nothing);
         }
         let response: ReadSecretResponse = self.transport().data(&call.attempt, &answer)?;
-        let version = response.metadata.version;
+        let SecretVersionMetadata { version, deletion_time, destroyed, .. } = response.metadata;
+        let ends = DateTime::parse_from_rfc3339(&deletion_time).ok().map(|time| time.to_utc());
         Ok(match response.data {
-            Value::Object(fields) => Some(CredentialSecret { version, fields }),
-            _ => None,
+            Value::Object(fields) => Found::Secret(CredentialSecret { version, ends, fields }),
+            _ if destroyed => Found::Nothing,
+            _ => Found::Deleted(version),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod change;
 mod daemon;
+mod doubt;
 mod in_vault;
 mod trouble;
 

@@ -115,11 +115,15 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
     let next = custody
         .schedule
         .as_ref()
-        .and_then(|schedule| due(schedule, look.changed_at, look.interrupted, clock::now()));
+        .and_then(|schedule| due(schedule, look.changed_at, look.interrupted, &engine.clocks()));
     let next = next.map_or_else(
         || "changed by rotate-credential".to_owned(),
         |next| format!("the daemon changes it at {}", stamp(next)),
     );
+    if let (Step::Prepare, Some(at)) = (look.step, look.ends) {
+        let ending = CredentialError::Ending { field: custody.field.clone(), at };
+        return findings.unwise(CHECK, ending.to_string());
+    }
     match look.step {
         Step::Prepare => findings.fine(CHECK, format!("{place}; {since}; {next}")),
         Step::Change | Step::Promote => findings.unwise(CHECK, format!(

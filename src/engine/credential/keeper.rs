@@ -8,7 +8,7 @@ use super::CredentialError;
 use crate::config::{SecretUnreadable, one_line};
 use crate::domain::field::SecretField;
 use crate::exceptionless::{ErrorKind, Keeper, Kept, NotKept};
-use crate::vault::{CredentialSecret, Kind, VaultStore};
+use crate::vault::{CredentialSecret, Found, Kind, VaultStore};
 
 /// A secret in Vault that lacks what it should hold.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,17 @@ pub enum Absent {
         mount = .0.mount, path = .0.path, name = .0.name
     )]
     Secret(SecretField),
+    /// The secret was deleted.
+    #[error(
+        "Vault's secret there is deleted, and can be had back: vault kv undelete -mount={mount} -versions={version} {path}",
+        mount = .field.mount, path = .field.path
+    )]
+    Deleted {
+        /// Where it is kept.
+        field: SecretField,
+        /// The version that was the last.
+        version: u64,
+    },
     /// The secret has no such field.
     #[error(
         "the secret has no field {name} with text; add it: vault kv patch -mount={mount} {path} {name}=- (it then reads it \
@@ -47,8 +58,11 @@ pub(super) async fn secret(
     vault: &VaultStore,
     field: &SecretField,
 ) -> Result<CredentialSecret, CredentialError> {
-    let secret = vault.read_credential(field).await?;
-    Ok(secret.ok_or_else(|| Absent::Secret(field.clone()))?)
+    match vault.read_credential(field).await? {
+        Found::Secret(secret) => Ok(secret),
+        Found::Deleted(version) => Err(Absent::Deleted { field: field.clone(), version }.into()),
+        Found::Nothing => Err(Absent::Secret(field.clone()).into()),
+    }
 }
 
 /// The credential in it, and its successor while it is being changed.

@@ -44,10 +44,10 @@ impl Engine {
             Ok(secret) => secret,
             Err(error) => return self.not_changed(&error),
         };
-        let (changed, now) = (changed_at(&secret, field), self.clocks().ours);
+        let (changed, clocks) = (changed_at(&secret, field), self.clocks());
         let interrupted = secret.text(&field.next()).is_some();
-        match due(schedule, changed, interrupted, now) {
-            Some(due) if due <= now && may_go_on() => {}
+        match due(schedule, changed, interrupted, &clocks) {
+            Some(due) if due <= clocks.ours && may_go_on() => {}
             due => return Kept { changed_at: changed, due, failed: false },
         }
         match self.replace_credential(custody, may_go_on).await {

@@ -5,10 +5,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::exceptionless::door::{Authorization, Call, Door};
+use crate::exceptionless::door::{Answer, Authorization, Call, Door};
 use crate::exceptionless::error::ExceptionlessError;
 use crate::exceptionless::keeper::Kept;
 use crate::exceptionless::operation::Operation;
+use crate::exceptionless::wire;
 
 /// The password to use.
 pub(super) async fn which(door: &Door, email: &str, kept: Kept) -> Result<SecretString, ExceptionlessError> {
@@ -16,7 +17,8 @@ pub(super) async fn which(door: &Door, email: &str, kept: Kept) -> Result<Secret
     for candidate in [&current, &next] {
         // Of one that HTTP Basic cannot carry nothing is found out by it.
         let Ok(authorization) = basic(email, candidate.clone()) else { continue };
-        if door.pass(&question(), &authorization).await?.status.is_success() {
+        let answer = door.pass(&question(), &authorization).await?;
+        if is_accepted(door, email, &answer)? {
             return Ok(candidate.clone());
         }
     }
@@ -26,6 +28,20 @@ pub(super) async fn which(door: &Door, email: &str, kept: Kept) -> Result<Secret
 /// What asks nothing but whether a password is right.
 pub(in crate::exceptionless) fn question() -> Call {
     Call::get(Operation::TryPassword, "users/me")
+}
+
+/// Whether an answer to that question says that the password is right. A portal or a page about maintenance says 200 to
+/// everything, and whoever believed that would throw the right password away: only the user's own document counts.
+pub(in crate::exceptionless) fn is_accepted(
+    door: &Door,
+    email: &str,
+    answer: &Answer,
+) -> Result<bool, ExceptionlessError> {
+    if !answer.status.is_success() {
+        return Ok(false);
+    }
+    let user = answer.json::<wire::CurrentUser>().and_then(|user| user.is_of(email));
+    user.map(|()| true).map_err(|problem| door.unreadable(&Operation::TryPassword, problem))
 }
 
 /// E-mail and password, as they are sent with a request.

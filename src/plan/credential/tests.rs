@@ -23,12 +23,18 @@ fn it_is_due_after_each_time_at_once_when_it_never_was_and_when_it_was_interrupt
     let time = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
     let now = time("2026-11-22T12:00:00Z");
     let schedule = Schedule::parse("0 4 1 * *", Tz::UTC, now).expect("a schedule");
-    let due = |changed: Option<&str>, interrupted| due(&schedule, changed.map(time), interrupted, now);
+    let clocks = |ours| Clocks { ours, exceptionless: None, vault: None };
+    let due =
+        |changed: Option<&str>, interrupted| due(&schedule, changed.map(time), interrupted, &clocks(now));
     assert_eq!(due(Some("2026-11-01T04:00:05Z"), false), Some(time("2026-12-01T04:00:00Z")));
     assert_eq!(due(Some("2026-10-31T04:00:05Z"), false), Some(time("2026-11-01T04:00:00Z")), "it was missed");
     assert_eq!(due(None, false), Some(now));
     assert_eq!(due(Some("2026-11-01T04:00:05Z"), true), Some(now));
     assert_eq!(due(Some("2036-11-01T04:00:05Z"), false), Some(now), "no clock said that");
+
+    let ahead = Clocks { vault: Some(time("2026-11-25T12:00:00Z")), ..clocks(now) };
+    let due = super::due(&schedule, Some(time("2026-11-25T11:59:00Z")), false, &ahead);
+    assert_eq!(due, Some(time("2026-12-01T04:00:00Z")), "a clock still says that");
 }
 
 /// Passwords are numbers, in the order in which they are made.

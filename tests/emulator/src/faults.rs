@@ -64,6 +64,8 @@ pub enum Kind {
     Starting,
     /// 200 with a page of HTML, as from a proxy or a captive portal.
     Html,
+    /// 200 with this JSON document, whoever asks, as from a proxy that answers from a cache.
+    Cached(String),
     /// The real document cut in the middle, with a `Content-Length` that fits the cut.
     CutJson,
     /// The real document cut in the middle under the length of the whole; then the connection is closed.
@@ -128,6 +130,7 @@ impl Kind {
             | Self::TooManyRequests
             | Self::Starting
             | Self::Html
+            | Self::Cached(_)
             | Self::HugeBody(_)
             | Self::Redirect(_)
             | Self::LoginFailed => false,

@@ -73,6 +73,11 @@ pub(crate) async fn strike(
         Kind::LoginFailed => (problem(login_failed()), whole()),
         Kind::Starting => (problem(starting()), whole()),
         Kind::Html => (plain(StatusCode::OK, "text/html; charset=utf-8", PAGE), whole()),
+        Kind::Cached(document) => {
+            let mut answer = plain(StatusCode::OK, "application/json; charset=utf-8", "");
+            answer.body = document.into();
+            (answer, whole())
+        }
         Kind::Redirect(to) => (redirect(&to), whole()),
         Kind::HugeBody(length) => {
             let answer = plain(StatusCode::OK, "application/json; charset=utf-8", "");
