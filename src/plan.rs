@@ -48,6 +48,7 @@ pub mod world;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -268,7 +269,13 @@ fn sight<'a>(policy: &Policy, observed: &'a Observed) -> Result<&'a Sight, Hold>
             (!policy.adopt_paths).then_some(Conflict::Unmarked)
         }
         SecretState::Deleted { owner: Some(owner), .. } | SecretState::Foreign { owner: Some(owner), .. } => {
-            Some(Conflict::OtherInstance(owner.0.clone()))
+            // Were it in the form in which we write now, it would be ours.
+            let instance = owner.0.clone();
+            Some(if instance == policy.instance {
+                Conflict::OtherForm
+            } else {
+                Conflict::OtherInstance(instance)
+            })
         }
         SecretState::Ours(published) => match &published.project_id {
             Some(id) if *id != target.project.id => Some(Conflict::OtherProject(id.clone())),
@@ -371,6 +378,13 @@ fn lag(clocks: &Clocks) -> TimeDelta {
 }
 
 impl Step {
+    /// The longest overlap that readers of the project's key were promised, at its path or at one where it has lived.
+    pub fn promised(&self) -> Duration {
+        let here = self.observed.ours().and_then(|published| published.overlap);
+        let elsewhere = self.moved.iter().filter_map(|former| former.stray.overlap);
+        here.into_iter().chain(elsewhere).max().unwrap_or_default()
+    }
+
     /// Whether nothing can be done about the project, whatever is asked for.
     pub fn is_blocked(&self) -> bool {
         matches!(&self.decision, Decision::Hold(hold) if *hold != Hold::UpToDate)
@@ -417,7 +431,7 @@ impl Step {
 const LONGEST: TimeDelta = TimeDelta::days(365_000);
 
 /// A duration in chrono's terms.
-fn span(duration: std::time::Duration) -> TimeDelta {
+fn span(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).map_or(LONGEST, |span| span.min(LONGEST))
 }
 

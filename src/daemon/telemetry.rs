@@ -27,7 +27,7 @@ use crate::config::{Log, LogFormat};
 
 /// What the crates below us may say. vaultrs and rustify call every missing secret an error, so they are
 /// silent and our own wrapper reports what matters.
-const BELOW: &str = "warn,vaultrs=off,rustify=off";
+const BELOW: &str = "warn,vaultrs=off,rustify=off,rustls_platform_verifier=off";
 
 /// The level when nobody asks for another.
 const USUAL: &str = "info";

@@ -338,7 +338,13 @@ impl Attempt<'_> {
             rotated_at: clocks.ours,
             next_rotation_at: self.step.next_rotation_at,
         };
-        let publication = publication::rotated(&self.engine.policy, &self.step.observed, fresh, &clocks);
+        let publication = publication::rotated(
+            &self.engine.policy,
+            &self.step.observed,
+            self.step.promised(),
+            fresh,
+            &clocks,
+        );
         let outcome = self.write(publication, deadline).await?;
         if let Outcome::Published(publication, version) = &outcome {
             event::key_published(publication, *version, due);

@@ -1,6 +1,7 @@
 //! What a publication says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -29,12 +30,18 @@ pub struct Fresh<'a> {
 }
 
 /// The secret with a fresh key. Every other key of ours that was seen is listed in `retiring`: those that
-/// were listed keep their time, the others count as old from now on.
-pub fn rotated(policy: &Policy, observed: &Observed, fresh: Fresh<'_>, clocks: &Clocks) -> Publication {
+/// were listed keep their time, the others count as old from now on. `promised` is the longest overlap that readers of
+/// those were promised, here or at a path where the project has lived.
+pub fn rotated(
+    policy: &Policy,
+    observed: &Observed,
+    promised: Duration,
+    fresh: Fresh<'_>,
+    clocks: &Clocks,
+) -> Publication {
     let overlap = observed.target.rule.overlap;
     let sight = observed.sight();
     let before = sight.and_then(Sight::ours);
-    let promised = before.and_then(|published| published.overlap).unwrap_or_default();
     // Readers of the replaced secret may have been promised a longer overlap than the new one gives.
     // Whoever judges adds the new overlap, so the difference goes into the time itself.
     let owed = span(promised.saturating_sub(overlap));
@@ -101,7 +108,7 @@ fn secret(
     policy: &Policy,
     target: &Target,
     fresh: Fresh<'_>,
-    overlap: std::time::Duration,
+    overlap: Duration,
     retiring: Retiring,
     shaped_at: Option<DateTime<Utc>>,
 ) -> Publication {

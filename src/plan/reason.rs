@@ -126,6 +126,8 @@ pub enum Conflict {
     Unmarked,
     /// Another deployment's secret.
     OtherInstance(Instance),
+    /// Our own secret, written under another `vault.write` or `vault.field_prefix`.
+    OtherForm,
     /// Our own secret, written for another project.
     OtherProject(ProjectId),
     /// Several projects map to it.
@@ -153,6 +155,11 @@ impl fmt::Display for Conflict {
                 "the path belongs to the rotator instance {instance:?}; exclude the project here or there, \
                  or give this instance another vault.path",
                 instance = instance.as_str()
+            ),
+            Self::OtherForm => f.write_str(
+                "the path holds the rotator's own fields in another form, which nobody would keep fresh beside the new ones; \
+                 set vault.write and vault.field_prefix as they were, choose another vault.path, or delete the secret \
+                 with its metadata, once its readers know the new names",
             ),
             Self::OtherProject(id) => write!(
                 f,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::domain::policy::{Pattern, Policy, Verdict};
 use crate::domain::project::Project;
 
-/// Which of the selected projects a command is for: all, unless it names some.
+/// Which of the selected projects a command is for: all, unless it names some. Where it names projects and
+/// organizations, these projects of these organizations.
 #[derive(Debug, Clone, Default)]
 pub struct Only {
     /// Projects that match one of these.
@@ -28,8 +29,12 @@ impl Only {
     }
 
     fn names(&self, project: &Project) -> bool {
-        self.projects.iter().any(|pattern| pattern.matches(project))
-            || self.organizations.iter().any(|pattern| pattern.matches_organization_of(project))
+        let by_name = self.projects.iter().any(|pattern| pattern.matches(project));
+        let by_home = self.organizations.iter().any(|pattern| pattern.matches_organization_of(project));
+        match (self.projects.is_empty(), self.organizations.is_empty()) {
+            (false, false) => by_name && by_home,
+            _ => by_name || by_home,
+        }
     }
 
     /// The patterns, for people.

@@ -266,7 +266,8 @@ impl Scene {
             rotated_at: self.clocks.ours,
             next_rotation_at: None,
         };
-        publication::rotated(&self.policy, &self.observed(), fresh, &self.clocks)
+        let promised = self.observed().ours().and_then(|published| published.overlap).unwrap_or_default();
+        publication::rotated(&self.policy, &self.observed(), promised, fresh, &self.clocks)
     }
 }
 

@@ -147,12 +147,23 @@ impl Layout {
         let stamped_by_another = stamp.as_ref().is_some_and(|stamp| *stamp != self.owner);
         let room = !marked
             && !stamped_by_another
+            && self.in_another_form(fields).is_none()
             && !fields.keys().any(|name| self.is_standard(name) || self.shape.adds(name));
         if self.shared && room {
             SecretState::Unclaimed { version }
         } else {
-            SecretState::Foreign { version, owner: owner.or_else(|| stamp.filter(|_| stamped_by_another)) }
+            let owner = owner
+                .or_else(|| stamp.filter(|_| stamped_by_another))
+                .or_else(|| self.in_another_form(fields));
+            SecretState::Foreign { version, owner }
         }
+    }
+
+    /// Us, if the secret has our mark under another prefix than it has now, or with one where there is none now.
+    fn in_another_form(&self, fields: &Map<String, Value>) -> Option<Owner> {
+        let marks = fields.iter().filter(|(name, _)| name.ends_with(MANAGED_BY));
+        let mut owners = marks.filter_map(|(_, mark)| Owner::parse(mark.as_str()?));
+        owners.find(|owner| *owner == self.owner)
     }
 
     /// The key, where the secret says that it is; in its standard field; or where the wanted shape has it.

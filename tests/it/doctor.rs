@@ -136,9 +136,9 @@ async fn each_gap_in_the_policy_is_found_at_every_path_that_would_be_written_wit
             "create, read, update",
             "data/teams/*\" { capabilities = [\"create\", \"read\", \"update\"] }",
         ),
-        ("metadata/teams/two", "patch", "metadata/teams/*\" { capabilities = [\"patch\"] }"),
+        ("metadata/teams/two", "patch", "metadata/teams/*\" { capabilities = [\"list\", \"patch\"] }"),
         ("delete/teams/two", "update", "delete/teams/*\" { capabilities = [\"update\"] }"),
-        ("metadata/teams/", "list", "metadata/teams/*\" { capabilities = [\"list\"] }"),
+        ("metadata/teams/", "list", "metadata/teams/*\" { capabilities = [\"list\", \"patch\"] }"),
     ] {
         let gap = format!("{mount}/{what} lacks {missing}; add path \"{mount}/{rule} to the policy");
         assert!(problems.iter().any(|(_, detail)| detail.contains(&gap)), "{gap} is not in {problems:#?}");

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::patience;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
-use crate::support::terminal::at_a_terminal;
+use crate::support::terminal::{at_a_terminal, recorded_at_a_terminal};
 
 const EMERGENCY: [&str; 3] = ["rotate", "--all", "--revoke-previous-now"];
 
@@ -127,6 +127,18 @@ async fn an_organization_is_chosen_by_its_id_its_name_or_a_glob() {
         assert_eq!(rig.version(&rig.projects()[0]).await, 2 + index as u64);
     }
     assert!(rig.has_converged().await);
+    let both = rig.json(&["plan", "--organization", "Acme", "--project", "Project [1-6]"]).await;
+    assert_eq!(both["projects"].as_array().unwrap().len(), 2, "these projects of that organization: {both}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_terminal_is_recorded_is_asked_all_the_same() {
+    let rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let leaked = rig.keys().await;
+    let ended = recorded_at_a_terminal(&rig, &EMERGENCY, "no").await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(leaked.values().all(|key| rig.emulator.authenticates(key)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Whether the Vault policy allows what the passes to come will do, at every path where they will do it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::domain::field::SecretField;
@@ -19,7 +19,7 @@ const CHECK: &str = "vault policy";
 /// Where a login is kept alive. Every token may do it, unless it is without the policy `default`.
 const RENEWAL: &str = "auth/token/renew-self";
 
-/// What is needed at a path, and the line of a policy that grants it there and at its siblings.
+/// What is needed at a path, and the path in the line of a policy that grants it.
 struct Need {
     capabilities: &'static [&'static str],
     rule: String,
@@ -57,7 +57,10 @@ pub(super) async fn policy(
         findings.fine(CHECK, format!("allows what is needed, asked for {} paths", needs.len()));
     }
     for ((rule, missing), paths) in gaps {
-        let quoted: Vec<_> = missing.iter().map(|capability| format!("{capability:?}")).collect();
+        // All that the line must grant: of several that fit a path, Vault heeds the most specific one alone.
+        let lines = needs.values().filter(|need| need.rule == rule);
+        let whole: BTreeSet<_> = lines.flat_map(|need| need.capabilities).collect();
+        let quoted: Vec<_> = whole.iter().map(|capability| format!("{capability:?}")).collect();
         let (missing, quoted) = (missing.join(", "), quoted.join(", "));
         let place = match &paths[..] {
             [path] => format!("{path} lacks {missing}"),
@@ -83,10 +86,24 @@ pub(super) async fn policy(
 fn needs(engine: &Engine, kept: Option<&SecretField>, survey: &Survey) -> BTreeMap<String, Need> {
     let vault = &engine.vault;
     let mut needs = BTreeMap::new();
+    let mut need_at = |path: String, rule: String, capabilities: &'static [&'static str]| {
+        needs.insert(path, Need { capabilities, rule });
+    };
+    if let Some(field) = kept {
+        let changed = engine.custody.as_ref().is_some_and(|custody| custody.schedule.is_some());
+        let path = field.data_path();
+        need_at(path.clone(), path, if changed { &["patch", "read"] } else { &["read"] });
+    }
+    if let Some(ha) = &engine.ha {
+        let (data, metadata) = (vault.data_path(&ha.lease_path), vault.metadata_path(&ha.lease_path));
+        need_at(data.clone(), data, &["create", "read", "update"]);
+        need_at(metadata.clone(), metadata, &["patch"]);
+    }
+    // The secrets of projects are many, and those to come are not known yet.
     let mut need = |path: String, capabilities: &'static [&'static str]| {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let rule = format!("{folder}/*");
-        needs.insert(path, Need { capabilities, rule });
+        need_at(path, rule, capabilities);
     };
     let writing: &[_] = match vault.is_shared() {
         true => &["create", "patch", "read", "update"],
@@ -98,14 +115,6 @@ fn needs(engine: &Engine, kept: Option<&SecretField>, survey: &Survey) -> BTreeM
         if engine.policy.on_vanished == OnVanished::Delete {
             need(vault.delete_path(path), &["update"]);
         }
-    }
-    if let Some(field) = kept {
-        let changed = engine.custody.as_ref().is_some_and(|custody| custody.schedule.is_some());
-        need(field.data_path(), if changed { &["read", "patch"] } else { &["read"] });
-    }
-    if let Some(ha) = &engine.ha {
-        need(vault.data_path(&ha.lease_path), &["create", "read", "update"]);
-        need(vault.metadata_path(&ha.lease_path), &["patch"]);
     }
     for folder in engine.policy.folders() {
         need(vault.folder_path(folder), &["list"]);

@@ -280,7 +280,8 @@ impl Rotator {
         let step = self.step.as_ref().unwrap();
         let fresh =
             Fresh { key: &key, rotation, rotated_at: clocks.ours, next_rotation_at: step.next_rotation_at };
-        let publication = publication::rotated(&self.setup.policy, &step.observed, fresh, &clocks);
+        let publication =
+            publication::rotated(&self.setup.policy, &step.observed, step.promised(), fresh, &clocks);
         Effect::Publish(Box::new(Attempt { publication, dated: universe.now, kind }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind};
 use serde_json::{Value, json};
 
@@ -50,6 +50,23 @@ async fn the_key_at_the_old_path_of_a_renamed_project_works_until_its_secret_is_
     assert!(events.contains(&"key.retired".to_owned()), "{events:?}");
     assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
     assert_eq!(rig.own_keys(&project), [key_at("renamed").await]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_keep_the_overlap_that_they_were_promised_at_a_path_that_has_changed_since() {
+    let mut rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let old = rig.keys().await.into_values().next().unwrap();
+    // Both in one edit.
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/new-{{project_id}}\""));
+    rig.json(&["rotate", "--all"]).await;
+    let explained = rig.json(&["explain", "Project 1"]).await;
+    let ends: DateTime<Utc> =
+        explained["projects"][0]["retiring"][0]["revoked_after"].as_str().unwrap().parse().unwrap();
+    assert!(ends > Utc::now() + TimeDelta::hours(23), "{explained}");
+    assert!(!rig.rotate().await.events().contains(&"key.retired".to_owned()));
+    assert!(rig.emulator.authenticates(&old));
 }
 
 /// A project that was renamed, and rotated under its new name, and whose old secret shall go.

@@ -63,6 +63,35 @@ async fn what_others_write_into_our_fields_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fields_of_ours_in_another_form_are_a_conflict_and_not_left_behind() {
+    let mut rig = Rig::sized(1).await;
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let replaced = rig.secret(&project).await;
+    let held = async |rig: &mut Rig, write: &str, prefix: &str| {
+        rig.set("vault", "write", write).set("vault", "field_prefix", prefix);
+        let ended = rotate(rig, &["--all"]).await;
+        let problem = ended.document()["projects"][0]["problem"].take();
+        assert!(
+            problem.as_str().unwrap().contains("set vault.write and vault.field_prefix as they were"),
+            "{ended:?}"
+        );
+    };
+    held(&mut rig, "\"merge\"", "\"ex_\"").await;
+    assert_eq!(rig.secret(&project).await, replaced);
+
+    let metadata = format!("{}/metadata/{}", rig.corner.mount, Rig::place(&project));
+    rig.corner.bao.root("DELETE", &metadata, Value::Null).await;
+    assert_eq!(rotate(&rig, &[]).await.code, 0);
+    let merged = rig.secret(&project).await;
+    assert!(merged["ex_api_key"].is_string(), "{merged}");
+    held(&mut rig, "\"merge\"", "\"other_\"").await;
+    rig.set("vault", "adopt_paths", "true");
+    held(&mut rig, "\"replace\"", "\"\"").await;
+    assert_eq!(rig.secret(&project).await, merged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_without_patch_is_told_before_a_key_is_minted() {
     let (rig, project) = shared().await;
     rig.corner.amend_policy(|policy| policy.replace("\"create\", \"patch\",", "\"create\",")).await;

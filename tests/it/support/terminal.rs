@@ -36,11 +36,21 @@ const QUESTION: &str = " to go on: ";
 
 /// Runs the binary there. What the terminal showed is the standard output.
 pub async fn at_a_terminal(rig: &Rig, arguments: &[&str], answer: &str) -> Ended {
+    typed(rig, &["-c", PERSON, QUESTION, answer], arguments).await
+}
+
+/// The same, with a file for what the binary says.
+pub async fn recorded_at_a_terminal(rig: &Rig, arguments: &[&str], answer: &str) -> Ended {
+    let recorded = r#""$0" "$@" >/dev/null 2>&1"#;
+    typed(rig, &["-c", PERSON, QUESTION, answer, "/bin/sh", "-c", recorded], arguments).await
+}
+
+async fn typed(rig: &Rig, person: &[&str], arguments: &[&str]) -> Ended {
     let product = rig.command(arguments);
     let product = product.as_std();
-    let mut person = Command::new("python3");
-    person.args(["-c", PERSON, QUESTION, answer]).arg(product.get_program()).args(product.get_args());
-    person.env_clear().envs(&rig.environment).env("PATH", std::env::var_os("PATH").unwrap());
-    person.stdin(Stdio::null()).kill_on_drop(true);
-    Ended::from(person.output().await.unwrap())
+    let mut python = Command::new("python3");
+    python.args(person).arg(product.get_program()).args(product.get_args());
+    python.env_clear().envs(&rig.environment).env("PATH", std::env::var_os("PATH").unwrap());
+    python.stdin(Stdio::null()).kill_on_drop(true);
+    Ended::from(python.output().await.unwrap())
 }
