@@ -28,15 +28,28 @@ pub struct SecretRules {
 pub(super) fn section(sources: &Sources, report: &mut Report, write: Option<&Write>) -> Option<SecretRules> {
     let mut section = Section::open(sources, "secret");
     section.holds(&["fields"]);
-    let max_versions = section.optional("max_versions", |given| match u32::try_from(given.integer()?) {
-        Ok(number @ 1..=MOST_VERSIONS) => Ok(number),
-        _ => Err(Complaint::new("is out of range", format!("write a number from 1 to {MOST_VERSIONS}"))),
+    let max_versions = section.optional("max_versions", |given| {
+        alone(write).and_then(|()| match u32::try_from(given.integer()?) {
+            Ok(number @ 1..=MOST_VERSIONS) => Ok(number),
+            _ => Err(Complaint::new("is out of range", format!("write a number from 1 to {MOST_VERSIONS}"))),
+        })
     });
-    let cas_required = section.optional("cas_required", Given::switch);
+    let cas_required = section.optional("cas_required", |given| alone(write).and_then(|()| given.switch()));
     let sound = section.is_sound();
     section.finish(report);
     let shape = shape(sources, report, write)?;
     sound.then_some(SecretRules { shape: Arc::new(shape), max_versions, cas_required })
+}
+
+/// Whether secrets have no other owners, whose versions would go and whose writes would be refused.
+fn alone(write: Option<&Write>) -> Result<(), Complaint> {
+    match write {
+        Some(Write::Merge { .. }) => Err(Complaint::new(
+            r#"would bind the other owners of a secret, with write = "merge""#,
+            "remove it, and leave that to the mount or to who made the secret",
+        )),
+        Some(Write::Replace) | None => Ok(()),
+    }
 }
 
 fn shape(sources: &Sources, report: &mut Report, write: Option<&Write>) -> Option<Shape> {

@@ -286,6 +286,21 @@ fn all_mistakes_in_the_fields_of_a_secret_are_reported_at_once() {
 }
 
 #[test]
+fn what_binds_the_other_owners_of_a_shared_secret_is_refused() {
+    let desk = Desk::new();
+    let rules = "[secret]\nmax_versions = 3\ncas_required = false\n";
+    let merging = desk.with("vault", "write = \"merge\"\nfield_prefix = \"ex_\"");
+    let problems = desk.problems(&format!("{merging}{rules}"), &[]);
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["secret.max_versions", "secret.cas_required"]);
+    for problem in &problems {
+        let said = problem.to_string();
+        assert!(said.contains("other owners") && said.contains("remove it"), "{said}");
+    }
+    assert!(desk.load(&format!("{GOOD}{rules}"), &[]).is_ok());
+}
+
+#[test]
 fn overrides_are_checked_like_the_general_rule() {
     let desk = Desk::new();
     let rows = [
