@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use rustify_derive::Endpoint;
 use secrecy::SecretString;
-use serde::Serialize;
 use serde_json::{Map, Value};
 use vaultrs::api::kv2::requests::ReadSecretRequest;
 use vaultrs::api::kv2::responses::{ReadSecretResponse, SecretVersionMetadata};
@@ -15,25 +13,7 @@ use vaultrs::api::kv2::responses::{ReadSecretResponse, SecretVersionMetadata};
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::transport::ambiguous;
 use crate::domain::field::SecretField;
-
-/// vaultrs knows no PATCH of data.
-#[derive(Endpoint)]
-#[endpoint(path = "{self.mount}/data/{self.path}", method = "PATCH")]
-struct PatchSecret {
-    #[endpoint(skip)]
-    mount: String,
-    #[endpoint(skip)]
-    path: String,
-    options: CheckAndSet,
-    data: BTreeMap<String, Option<String>>,
-}
-
-#[derive(Debug, Serialize)]
-struct CheckAndSet {
-    cas: u64,
-}
 
 /// The secret as it was read. It does not print: all of it may be secret.
 pub struct CredentialSecret {
@@ -102,17 +82,8 @@ impl VaultStore {
         data: BTreeMap<String, Option<String>>,
         over: u64,
     ) -> Result<u64, VaultError> {
-        let request = PatchSecret {
-            mount: field.mount.to_string(),
-            path: field.path.to_string(),
-            options: CheckAndSet { cas: over },
-            data,
-        };
         let attempt = Attempt::new(Operation::StoreCredential, field.data_path());
-        let call = self.transport().prepare(attempt, &request)?;
-        let answer = self.call(&call, None).await?;
-        self.refuse_not_found(&call, &answer)?;
-        let written: Result<SecretVersionMetadata, _> = self.transport().data(&call.attempt, &answer);
-        written.map(|written| written.version).map_err(|error| ambiguous(&call.attempt, error))
+        let fields = data.into_iter().map(|(name, value)| (name, value.into())).collect();
+        self.patch(attempt, field.mount.to_string(), field.path.to_string(), fields, over, None).await
     }
 }

@@ -36,7 +36,7 @@ struct PatchMetadata {
     custom_metadata: HashMap<String, Option<String>>,
 }
 
-/// vaultrs has no patch of data. A field that is null is removed.
+/// vaultrs has no patch of data.
 #[derive(Endpoint)]
 #[endpoint(path = "{self.mount}/data/{self.path}", method = "PATCH")]
 struct PatchSecret {
@@ -44,7 +44,7 @@ struct PatchSecret {
     mount: String,
     #[endpoint(skip)]
     path: String,
-    data: Value,
+    data: Fields,
     options: SetSecretRequestOptions,
 }
 
@@ -226,9 +226,22 @@ impl VaultStore {
         deadline: Option<Instant>,
     ) -> Result<u64, VaultError> {
         let attempt = self.attempt(Operation::Merge, "data", path.as_str());
+        self.patch(attempt, self.mount(), path.to_string(), fields, over, deadline).await
+    }
+
+    /// Sets fields of a secret over the version that was read, or, by null, removes them; the others stay as they are.
+    /// Returns the new version; the errors mean what they mean for [`publish`](Self::publish).
+    pub(super) async fn patch(
+        &self,
+        attempt: Attempt,
+        mount: String,
+        path: String,
+        data: Fields,
+        over: u64,
+        deadline: Option<Instant>,
+    ) -> Result<u64, VaultError> {
         let options = check_and_set(&attempt, over)?;
-        let (mount, data) = (self.mount(), Value::Object(fields));
-        let request = PatchSecret { mount, path: path.to_string(), data, options };
+        let request = PatchSecret { mount, path, data, options };
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, deadline).await?;
         if answer.is_not_found() {

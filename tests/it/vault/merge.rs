@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use exceptionless_rotator::domain::field::SecretField;
 use exceptionless_rotator::domain::secret::{Publication, SecretState};
 use exceptionless_rotator::vault::{Kind, VaultStore};
 use reqwest::StatusCode;
@@ -100,6 +101,25 @@ async fn a_merge_into_what_has_changed_or_is_gone_is_a_conflict_and_changes_noth
     corner.bao.root("DELETE", &format!("{}/metadata/apps/a", corner.mount), Value::Null).await;
     conflict().await;
     assert_eq!(store.read(&path("a")).await.unwrap().state, SecretState::Absent);
+}
+
+#[tokio::test]
+async fn a_password_that_is_stored_in_what_has_changed_or_is_gone_is_a_conflict_too() {
+    let corner = Bao::shared().await.corner().await;
+    let store = corner.merging_store().await;
+    let field = SecretField::parse(&format!("{}/data/apps/a#password", corner.mount)).unwrap();
+    let kind = async |over: u64| {
+        let data = BTreeMap::from([("password".to_owned(), Some("new".to_owned()))]);
+        store.store_credential(&field, data, over).await.map_err(|error| error.kind())
+    };
+    corner.put_raw("apps/a", json!({"password": "x", "owner": "operations"})).await;
+    assert_eq!(kind(7).await, Err(Kind::Conflict));
+    assert_eq!(kind(1).await, Ok(2));
+    assert_eq!(corner.get_raw("apps/a").await, json!({"password": "new", "owner": "operations"}));
+    corner.bao.root("POST", &format!("{}/delete/apps/a", corner.mount), json!({"versions": [2]})).await;
+    assert_eq!(kind(2).await, Err(Kind::Conflict));
+    corner.bao.root("DELETE", &format!("{}/metadata/apps/a", corner.mount), Value::Null).await;
+    assert_eq!(kind(2).await, Err(Kind::Conflict));
 }
 
 #[tokio::test]
