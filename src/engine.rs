@@ -258,7 +258,7 @@ impl Engine {
         stop: &CancellationToken,
         report: &mut PassReport,
     ) {
-        let Survey { plan: Plan { steps, vanished, closing, wake_at }, blind, .. } = survey;
+        let Survey { plan: Plan { steps, vanished, closing, elsewhere: _, wake_at }, blind, .. } = survey;
         (report.blind, report.wake_at) = (blind, wake_at);
         let forbidden = permit::missing(self, &steps).await;
         report.projects = self.act(&steps, forbidden, stop).await;

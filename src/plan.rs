@@ -66,8 +66,8 @@ use target::Target;
 use vanished::Vanished;
 use world::{Observed, OwnKey, PublishedKey, Sight, Stray, Strays, Withdrawn, World};
 
-/// A `rotated_at` further ahead than this was written under a broken clock: believing it would keep a
-/// key for as long as the clock was wrong. Replicas whose clocks differ by less leave each other alone.
+/// The time of a change further ahead than this was written under a broken clock: believing it would keep a key or a
+/// password for as long as the clock was wrong. Replicas whose clocks differ by less leave each other alone.
 const FURTHEST_FUTURE: TimeDelta = TimeDelta::days(1);
 
 /// What the whole fleet needs.
@@ -79,6 +79,9 @@ pub struct Plan {
     pub vanished: Vanished,
     /// Secrets that were withdrawn from old paths, and of which it is to be noted until when their keys are kept.
     pub closing: Vec<Withdrawn>,
+    /// The keys that secrets of ours publish where no selected project lives, or did so lately that readers may hold
+    /// them; `None` when not all such secrets could be read.
+    pub elsewhere: Option<HashSet<Fingerprint>>,
     /// When, by our clock, the next pass has something to do that is known today.
     pub wake_at: Option<DateTime<Utc>>,
 }
@@ -199,7 +202,7 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
         withdrawn.iter().filter_map(|one| one.moved.kept_until).filter(|until| *until > clocks.earliest());
     let wake_at = kept.min().map(|until| until + lag(&clocks));
     let closing = withdrawn.into_iter().filter(|one| one.moved.kept_until.is_none()).collect();
-    let mut plan = Plan { steps: Vec::with_capacity(projects.len()), vanished, closing, wake_at };
+    let mut plan = Plan { steps: Vec::with_capacity(projects.len()), vanished, closing, elsewhere, wake_at };
     for observed in projects {
         let rule = &observed.target.rule;
         let ticks = occurrences
@@ -209,7 +212,7 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
         if asked.cut().is_some_and(|cut| !emergency::concerns(cut, &observed)) {
             continue;
         }
-        let step = step(policy, observed, moved, &clocks, ticks, asked, elsewhere.as_ref());
+        let step = step(policy, observed, moved, &clocks, ticks, asked, plan.elsewhere.as_ref());
         plan.wake_at = plan.wake_at.into_iter().chain(step.wake_at(&clocks)).min();
         plan.steps.push(step);
     }

@@ -43,8 +43,14 @@ pub const FIELDS: [&str; 13] = [
     MANAGED_BY,
 ];
 
-/// More than ten years, in seconds, was not promised but damaged: the configuration allows no longer overlap.
-const LONGEST_PROMISE: u64 = 10 * 366 * 24 * 3600;
+/// More than ten years was not promised but damaged: the configuration allows no longer overlap.
+pub const LONGEST_PROMISE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// An overlap as a secret or its metadata says it, in seconds; `None` when a person has damaged it.
+pub fn promise(text: &str) -> Option<Duration> {
+    let promise = Duration::from_secs(text.parse().ok()?);
+    (promise <= LONGEST_PROMISE).then_some(promise)
+}
 
 /// A secret as the rotator writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,10 +171,7 @@ impl Published {
             rotation: field("rotation_id").and_then(|text| RotationId::parse(text).ok()),
             rotated_at: time("rotated_at"),
             next_rotation_at: time("next_rotation_at"),
-            overlap: field("overlap_seconds")
-                .and_then(|text| text.parse().ok())
-                .filter(|seconds| *seconds <= LONGEST_PROMISE)
-                .map(Duration::from_secs),
+            overlap: field("overlap_seconds").and_then(promise),
             retiring: field("retiring").map(Retiring::parse).unwrap_or_default(),
             shape: field(SHAPE).and_then(ShapeMark::parse),
             taken: None,
@@ -202,8 +205,8 @@ pub struct Moved {
     pub to: String,
     /// The key that the secret publishes, or did until it was withdrawn.
     pub key: Option<Fingerprint>,
-    /// The overlap that its readers were promised.
-    pub overlap: Duration,
+    /// The overlap that its readers were promised; `None` when that is missing or damaged.
+    pub overlap: Option<Duration>,
     /// Until when the key is kept for those who read it last; `None` while nobody has noted a withdrawal.
     pub kept_until: Option<DateTime<Utc>>,
 }

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, SecretState};
 use crate::plan::Step;
-use crate::plan::moved::{Fate, Former};
+use crate::plan::moved::{Fate, Former, kept_until};
 use crate::plan::world::{Stray, Withdrawn};
 use crate::vault::{Secret, VaultError};
 
@@ -21,9 +19,11 @@ pub(super) async fn settle(
     closing: Vec<Withdrawn>,
     report: &mut PassReport,
 ) {
-    for Withdrawn { path, key: _, moved } in closing {
+    for Withdrawn { path, moved } in closing {
+        let targets = || steps.iter().map(|step| &step.observed.target);
+        let home = targets().find(|target| target.place.as_ref().is_ok_and(|home| home.as_str() == moved.to));
         if engine.tenure.stands()
-            && let Err(error) = close(engine, &path, moved).await
+            && let Err(error) = close(engine, &path, moved, home.map(|home| home.rule.overlap)).await
         {
             failed(&path, &error);
             report.tidy_failures.push(format!("{path}: {}", event::chain(&error)));
@@ -35,12 +35,8 @@ pub(super) async fn settle(
             if !matches!(fate, Fate::Marked | Fate::Withdrawn) || !engine.tenure.stands() {
                 continue;
             }
-            let moved = Moved {
-                to: home.to_string(),
-                key: stray.key,
-                overlap: stray.overlap.unwrap_or_default().max(step.observed.target.rule.overlap),
-                kept_until: None,
-            };
+            let overlap = stray.overlap.max(Some(step.observed.target.rule.overlap));
+            let moved = Moved { to: home.to_string(), key: stray.key, overlap, kept_until: None };
             match leave(engine, stray, *fate, moved).await {
                 Ok(true) => event::project_moved(step, stray, *fate),
                 Ok(false) => {}
@@ -62,21 +58,21 @@ async fn leave(engine: &Engine, stray: &Stray, fate: Fate, moved: Moved) -> Resu
     engine.vault.mark_moved(&stray.path, &moved, super::clock::now()).await?;
     if fate == Fate::Withdrawn {
         engine.vault.withdraw(&stray.path, &secret).await?;
-        close(engine, &stray.path, moved).await?;
+        close(engine, &stray.path, moved, None).await?;
     }
     Ok(true)
 }
 
 /// Notes how long the key is kept for who read it last: counted from now, when nobody can read it any more.
-async fn close(engine: &Engine, path: &SecretPath, moved: Moved) -> Result<(), VaultError> {
-    let kept_until = engine.clocks().latest() + whole(moved.overlap);
+async fn close(
+    engine: &Engine,
+    path: &SecretPath,
+    moved: Moved,
+    rule: Option<Duration>,
+) -> Result<(), VaultError> {
+    let kept_until = kept_until(moved.overlap, rule, engine.clocks().latest());
     let moved = Moved { kept_until: Some(kept_until), ..moved };
     engine.vault.mark_moved(path, &moved, super::clock::now()).await
-}
-
-/// The second that is lost in writing is given back.
-fn whole(overlap: Duration) -> TimeDelta {
-    TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(3660)) + TimeDelta::seconds(1)
 }
 
 /// Whether the secret is still the one that was judged.

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 
 use crate::domain::ids::{Instance, ProjectId};
-use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
@@ -49,8 +49,6 @@ pub struct Survey {
     pub keys: u64,
     /// All of them, if that was asked for.
     pub inventory: Vec<Entry>,
-    /// The keys that secrets of ours publish where no selected project lives; `None` when they could not all be read.
-    pub elsewhere: Option<HashSet<Fingerprint>>,
 }
 
 /// Observes and plans.
@@ -95,10 +93,9 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let existing_ids = whole.then_some(existing_ids);
     let strays = strays.map(|(secrets, withdrawn)| Strays { secrets, withdrawn, existing: existing_ids });
     let clocks = engine.clocks();
-    let elsewhere = strays.as_ref().map(|strays| strays.keys(clocks.earliest()));
     let world = World { clocks, projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
-    Ok(Survey { plan, blind: blind.0, existing, keys, inventory, elsewhere })
+    Ok(Survey { plan, blind: blind.0, existing, keys, inventory })
 }
 
 /// Why there is no project to look at.

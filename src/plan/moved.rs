@@ -5,12 +5,16 @@
 //! operator wants that. Whoever read it directly before is promised the overlap from then on, so the key is kept for
 //! so long again, and only then may it be revoked like any other.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::path::SecretPath;
 use crate::domain::policy::{OnVanished, Policy};
+use crate::domain::secret::LONGEST_PROMISE;
 
 use super::retire::Waiting;
+use super::span;
 use super::world::{PublishedKey, Sight, Stray};
 
 /// A secret of a project at a path where it no longer lives.
@@ -45,6 +49,14 @@ impl Fate {
             Self::Withdrawn => "withdrawn",
         }
     }
+}
+
+/// Until when the key of a secret that is withdrawn now is kept for who read it last. The promise that is noted there is
+/// text that a person may have damaged: no rule makes it shorter, and where it cannot be read, it may have been any.
+pub fn kept_until(noted: Option<Duration>, rule: Option<Duration>, latest: DateTime<Utc>) -> DateTime<Utc> {
+    let promise = noted.unwrap_or(LONGEST_PROMISE).max(rule.unwrap_or_default());
+    // The second that is lost in writing is given back.
+    latest + span(promise) + TimeDelta::seconds(1)
 }
 
 /// Judges the secrets that a project has elsewhere, by what was seen of the one at its path.

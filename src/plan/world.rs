@@ -42,7 +42,11 @@ impl Strays {
     pub fn keys(&self, earliest: DateTime<Utc>) -> HashSet<Fingerprint> {
         let kept =
             self.withdrawn.iter().filter(|one| one.moved.kept_until.is_none_or(|until| until > earliest));
-        self.secrets.iter().filter_map(|stray| stray.key).chain(kept.map(|one| one.key)).collect()
+        self.secrets
+            .iter()
+            .filter_map(|stray| stray.key)
+            .chain(kept.filter_map(|one| one.moved.key))
+            .collect()
     }
 
     /// The secrets by the project that they were written for.
@@ -60,9 +64,7 @@ impl Strays {
 pub struct Withdrawn {
     /// Where it was.
     pub path: SecretPath,
-    /// The key that it published.
-    pub key: Fingerprint,
-    /// What its metadata says, and so until when the key is kept.
+    /// What its metadata says: which key it published, and until when that is kept.
     pub moved: Moved,
 }
 

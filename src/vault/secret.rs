@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
@@ -13,8 +12,10 @@ use crate::domain::clocks::plausible;
 use crate::domain::ids::Instance;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Owner;
-use crate::domain::secret::{API_KEY, FIELDS, MANAGED_BY, Moved, Publication, Published, SHAPE, SecretState};
-use crate::domain::shape::{Shape, ShapeMark};
+use crate::domain::secret::{
+    API_KEY, FIELDS, MANAGED_BY, Moved, Publication, Published, SHAPE, SecretState, promise,
+};
+use crate::domain::shape::{FieldTemplate, Shape, ShapeMark};
 
 /// The entry in `custom_metadata` that says since when the project is gone.
 const VANISHED_AT: &str = "vanished_at";
@@ -141,7 +142,7 @@ impl Layout {
             let read =
                 |name: &str| if name == API_KEY { self.key(fields, mark.as_ref()) } else { field(name) };
             let mut published = Published::read(version, written_at, stamped, read);
-            published.taken = self.taken(fields, mark.as_ref());
+            published.taken = self.taken(fields, mark.as_ref(), published.api_key.as_ref());
             return SecretState::Ours(Box::new(published));
         }
         let stamped_by_another = stamp.as_ref().is_some_and(|stamp| *stamp != self.owner);
@@ -176,10 +177,33 @@ impl Layout {
     }
 
     /// A field of another owner whose name the wanted shape has for one of ours.
-    fn taken(&self, fields: &Map<String, Value>, mark: Option<&ShapeMark>) -> Option<String> {
-        let ours = |name: &str| mark.is_some_and(|mark| mark.names.contains(name));
-        let mut added = self.shape.added().map(|(name, _)| name).filter(|_| self.shared);
-        added.find(|name| fields.contains_key(*name) && !ours(name)).map(str::to_owned)
+    ///
+    /// Where a person has damaged what the secret says of its shape, a field that holds the published key, or what we
+    /// would write there, is known by its value: the project must not be stuck for it, least of all in an emergency.
+    /// Where nothing is said at all, only a value with the key in it can tell.
+    fn taken(
+        &self,
+        fields: &Map<String, Value>,
+        mark: Option<&ShapeMark>,
+        key: Option<&ApiKey>,
+    ) -> Option<String> {
+        let is_damaged = mark.is_none() && fields.contains_key(&self.name(SHAPE));
+        let ours = |name: &str, template: &FieldTemplate, value: &Value| match (mark, key, value.as_str()) {
+            (Some(mark), _, _) => mark.names.contains(name),
+            (None, Some(key), Some(value)) => {
+                let standard = |name: &str| match name {
+                    API_KEY => Some(key.expose()),
+                    _ => fields.get(&self.name(name)).and_then(Value::as_str),
+                };
+                let is_written = value == key.expose() || value == template.fill(standard);
+                is_written && (is_damaged || value.contains(key.expose()))
+            }
+            (None, _, _) => false,
+        };
+        let mut added = self.shape.added().filter(|_| self.shared);
+        let taken = added
+            .find(|(name, template)| fields.get(*name).is_some_and(|value| !ours(name, template, value)));
+        taken.map(|(name, _)| name.to_owned())
     }
 
     /// When a version of ours was written. In a shared secret most versions are others'.
@@ -249,7 +273,7 @@ impl Layout {
             (MOVED_TO, Some(moved.to.clone())),
             (MOVED_AT, Some(at)),
             (MOVED_KEY, moved.key.map(|key| key.to_string())),
-            (MOVED_OVERLAP, Some(moved.overlap.as_secs().to_string())),
+            (MOVED_OVERLAP, moved.overlap.map(|overlap| overlap.as_secs().to_string())),
             (KEPT_UNTIL, moved.kept_until.map(time_text)),
         ];
         entries.map(|(name, value)| (self.name(name), value)).into()
@@ -258,11 +282,10 @@ impl Layout {
     fn moved(&self, marks: &HashMap<String, String>) -> Option<Moved> {
         let mark = |name: &str| marks.get(&self.name(name));
         let time = |text: &String| plausible(DateTime::parse_from_rfc3339(text).ok()?.to_utc());
-        let seconds = mark(MOVED_OVERLAP).and_then(|text| text.parse().ok());
         Some(Moved {
             to: mark(MOVED_TO)?.clone(),
             key: mark(MOVED_KEY).and_then(|text| Fingerprint::parse(text)),
-            overlap: Duration::from_secs(seconds.unwrap_or_default()),
+            overlap: mark(MOVED_OVERLAP).and_then(|text| promise(text)),
             kept_until: mark(KEPT_UNTIL).and_then(time),
         })
     }

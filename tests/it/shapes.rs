@@ -179,6 +179,27 @@ async fn in_a_shared_secret_added_names_are_literal_and_removed_with_us() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_shape_in_a_shared_secret_stops_neither_a_pass_nor_an_emergency() {
+    let (mut rig, project) =
+        one(&[("KEY", "{api_key}"), ("api_key", ""), ("NOTE", "of {project_name}")]).await;
+    rig.share().await;
+    pass(&rig, &[]).await;
+    let damage = async || {
+        let mut secret = rig.secret(&project).await;
+        secret[&rig.field("shape")] = json!("damaged");
+        rig.corner.put_raw(&Rig::place(&project), secret).await;
+    };
+    damage().await;
+    let leaked = rig.secret(&project).await["KEY"].as_str().unwrap().to_owned();
+    assert_eq!(pass(&rig, &[]).await["outcome"], "reshaped");
+    assert_eq!(rig.secret(&project).await["KEY"], json!(leaked));
+    damage().await;
+    assert_eq!(pass(&rig, &["--all", "--revoke-previous-now", "--yes"]).await["outcome"], "published");
+    assert!(!rig.emulator.authenticates(&leaked));
+    assert!(rig.others_are_kept().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_of_another_owner_is_not_overwritten_by_an_added_one() {
     let (mut rig, project) = one(&[("password", "{api_key}")]).await;
     rig.share().await;

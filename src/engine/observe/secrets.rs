@@ -137,5 +137,5 @@ fn stray(path: SecretPath, secret: &Secret) -> Option<Stray> {
 /// A secret of ours that was there until its project had moved away.
 fn withdrawn(path: &SecretPath, secret: &Secret) -> Option<Withdrawn> {
     let moved = secret.moved.clone().filter(|_| !matches!(secret.state, SecretState::Ours(_)))?;
-    Some(Withdrawn { path: path.clone(), key: moved.key?, moved })
+    moved.key.is_some().then(|| Withdrawn { path: path.clone(), moved })
 }

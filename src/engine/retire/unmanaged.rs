@@ -116,7 +116,7 @@ pub(in crate::engine) async fn find(
 /// The keys that any secret of ours publishes, if they are all known.
 fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
     let homes = survey.plan.steps.iter().filter_map(|step| step.observed.ours()?.api_key.as_ref());
-    let elsewhere = survey.elsewhere.as_ref()?.iter().copied();
+    let elsewhere = survey.plan.elsewhere.as_ref()?.iter().copied();
     Some(homes.map(ApiKey::fingerprint).chain(elsewhere).collect())
 }
 

@@ -1,7 +1,9 @@
 //! Secrets at paths where a project no longer lives.
 
-use crate::domain::secret::Moved;
-use crate::plan::moved::Fate;
+use chrono::TimeDelta;
+
+use crate::domain::secret::{LONGEST_PROMISE, Moved, promise};
+use crate::plan::moved::{Fate, kept_until};
 use crate::plan::world::Withdrawn;
 
 use super::*;
@@ -61,9 +63,10 @@ fn the_key_of_a_withdrawn_secret_is_kept_for_its_last_readers() {
     let plan_at = |now: &str, kept_until: Option<&str>| {
         let scene = Scene::new().published("K1", "21 03:00:00").retiring("K0", "19 03:00:00").at(now);
         let kept_until = kept_until.map(at);
-        let moved = Moved { to: String::new(), key: Some(fingerprint("K0")), overlap: HOUR, kept_until };
+        let moved =
+            Moved { to: String::new(), key: Some(fingerprint("K0")), overlap: Some(HOUR), kept_until };
         let path = SecretPath::parse("exceptionless/former").unwrap();
-        let withdrawn = vec![Withdrawn { path, key: fingerprint("K0"), moved }];
+        let withdrawn = vec![Withdrawn { path, moved }];
         let strays = Some(Strays { withdrawn, ..Strays::default() });
         let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
         let plan = plan(&scene.policy, world, Asked::Due);
@@ -74,4 +77,22 @@ fn the_key_of_a_withdrawn_secret_is_kept_for_its_last_readers() {
     assert_eq!(plan_at("21 12:30:00", Some("21 12:30:00")), (1, Some(at("22 03:00:00")), 0));
     // As after a crash: nobody has noted when it was withdrawn.
     assert_eq!(plan_at("21 12:30:00", None), (0, Some(at("22 03:00:00")), 1));
+}
+
+#[test]
+fn a_promise_that_a_person_has_damaged_ends_no_key_early_and_leaves_the_calendar_to_nobody() {
+    let now = at("21 12:00:00");
+    let until = |noted: &str, rule: Option<Duration>| kept_until(promise(noted), rule, now) - now;
+    let second = TimeDelta::seconds(1);
+    assert_eq!(until("7200", Some(HOUR)), TimeDelta::hours(2) + second);
+    assert_eq!(until("7200", None), TimeDelta::hours(2) + second);
+    assert_eq!(until("1", Some(HOUR)), TimeDelta::hours(1) + second, "no shorter than the rule");
+    let longest = TimeDelta::from_std(LONGEST_PROMISE).unwrap() + second;
+    for damaged in
+        ["", "an hour", "-1", "1e9", "3600s", "316224001", "9223372036854775807", "18446744073709551615"]
+    {
+        assert_eq!(until(damaged, Some(HOUR)), longest, "{damaged}");
+        assert_eq!(until(damaged, None), longest, "{damaged}");
+    }
+    assert!(kept_until(Some(Duration::MAX), Some(Duration::MAX), now) > now);
 }

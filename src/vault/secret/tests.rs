@@ -180,6 +180,42 @@ fn a_name_that_another_owner_has_is_taken_until_the_secret_says_that_it_is_ours(
 }
 
 #[test]
+fn a_damaged_shape_makes_no_field_of_ours_another_owners() {
+    let rules =
+        rules(&[("KEY", "{api_key}"), ("api_key", ""), ("DSN", "a {api_key}"), ("HOST", "{server_url}")]);
+    let shaped_at = DateTime::from_timestamp(1_795_000_000, 0);
+    let publication = Publication { shape: Arc::clone(&rules.shape), shaped_at, ..publication() };
+    let layout = merging_with(&rules);
+    let taken = |changes: &[(&str, Value)]| {
+        let mut data = layout.data(&publication);
+        for (name, value) in changes {
+            data[*name] = value.clone();
+        }
+        if data["ex_shape"].is_null() {
+            data.as_object_mut().expect("fields").remove("ex_shape");
+        }
+        match layout.interpret(version(data, &[])).state {
+            SecretState::Ours(published) => {
+                (published.api_key == Some(publication.api_key.clone()), published.taken)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(taken(&[]), (true, None));
+    for damaged in ["", "x", "0123456789ab@yesterday,KEY"] {
+        let shape = ("ex_shape", json!(damaged));
+        assert_eq!(taken(std::slice::from_ref(&shape)), (true, None), "{damaged}");
+        let another = ("HOST", json!("theirs"));
+        assert_eq!(taken(&[shape.clone(), another]), (true, Some("HOST".to_owned())), "{damaged}");
+        assert_eq!(taken(&[shape, ("DSN", json!(7))]), (true, Some("DSN".to_owned())), "{damaged}");
+    }
+    // A secret that says nothing of a shape may never have had one: only the key proves a field to be ours.
+    let silent = ("ex_shape", Value::Null);
+    assert_eq!(taken(std::slice::from_ref(&silent)), (true, Some("HOST".to_owned())));
+    assert_eq!(taken(&[silent, ("HOST", json!("key-1"))]), (true, None));
+}
+
+#[test]
 fn the_mark_is_complete_only_with_what_is_set_in_the_metadata() {
     let rules = SecretRules { max_versions: Some(3), cas_required: Some(true), ..SecretRules::default() };
     let layout = Layout::new(&Write::Replace, &rules, instance("default"));

@@ -10,10 +10,13 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 
 use super::*;
 use crate::config::{SecretRules, SecretSource, VaultAuth, Write};
-use crate::domain::fuzz::{any_text, cases, damage, damaged, damages, gives_away, said, secret, shown};
+use crate::domain::fuzz::{
+    any_text, cases, damage, damaged, damaged_text, damages, gives_away, said, secret, shown,
+};
 use crate::domain::ids::Instance;
 use crate::domain::path::SecretPath;
-use crate::domain::secret::SecretState;
+use crate::domain::secret::{LONGEST_PROMISE, SecretState};
+use crate::plan::moved::kept_until;
 use crate::vault::secret::Layout;
 
 const STATUSES: [u16; 14] = [200, 204, 301, 307, 400, 403, 404, 412, 429, 472, 473, 500, 502, 503];
@@ -55,13 +58,16 @@ pub(in crate::vault) fn answer(status: u16, body: Vec<u8>) -> Answer {
     Answer { status: StatusCode::from_u16(status).unwrap(), body, hints: Hints::default() }
 }
 
-/// A secret of ours in which another owner has a field, with and without our prefix.
-fn kept(prefix: &str, key: &str, other: &str) -> String {
+/// A secret of ours at an old path, in which another owner has a field, with and without our prefix.
+fn kept(prefix: &str, key: &str, other: &str, overlap: &str) -> String {
+    let overlap = json!(overlap);
     format!(
         r#"{{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"data":{{"data":{{"{prefix}api_key":"{key}",
 "{prefix}managed_by":"exceptionless-rotator/1 instance=default","{prefix}rotated_at":"2026-11-21T03:00:07Z",
 "{prefix}overlap_seconds":"86400","{prefix}retiring":"9f86d081884c@2026-11-21T03:00:22Z","other":{other}}},
-"metadata":{{"created_time":"2026-11-21T03:00:07.123456789Z","custom_metadata":{{"{prefix}managed_by":"exceptionless-rotator/1 instance=default"}},
+"metadata":{{"created_time":"2026-11-21T03:00:07.123456789Z","custom_metadata":{{"{prefix}managed_by":"exceptionless-rotator/1 instance=default",
+"{prefix}moved_to":"apps/b","{prefix}moved_key":"9f86d081884c","{prefix}moved_overlap_seconds":{overlap},
+"{prefix}kept_until":"2026-11-22T03:00:07Z"}},
 "deletion_time":"","destroyed":false,"version":4}}}},"wrap_info":null,"warnings":null,"auth":null}}"#
     )
 }
@@ -87,11 +93,12 @@ proptest! {
     fn a_secret_that_is_read_shows_no_value_and_claims_no_field_of_another(
         prefix in select(vec!["", "ex_"]),
         key in secret(),
+        overlap in prop_oneof![damaged_text(&["86400"]), any_text()],
         damages in damages(),
     ) {
         let write = if prefix.is_empty() { Write::Replace } else { Write::Merge { prefix: prefix.to_owned() } };
         let layout = Layout::new(&write, &SecretRules::default(), Instance::parse("default").unwrap());
-        let answer = answer(200, damage(kept(prefix, &key, &format!(r#"["{key}"]"#)).into_bytes(), &damages));
+        let answer = answer(200, damage(kept(prefix, &key, &format!(r#"["{key}"]"#), &overlap).into_bytes(), &damages));
         let response = transport().data::<ReadSecretResponse>(&attempt(), &answer);
         let secret = match response {
             Ok(response) => layout.interpret(response),
@@ -102,6 +109,11 @@ proptest! {
         };
         prop_assert!(!gives_away(&shown(&secret), &key));
         prop_assert!(!prefix.is_empty() || !secret.has_others);
+        if let Some(moved) = &secret.moved {
+            prop_assert!(moved.overlap.is_none_or(|overlap| overlap <= LONGEST_PROMISE));
+            let now = DateTime::UNIX_EPOCH;
+            prop_assert!(kept_until(moved.overlap, None, moved.kept_until.unwrap_or(now)) > now);
+        }
         if let SecretState::Ours(published) = &secret.state {
             prop_assert!(published.api_key.as_ref().is_none_or(|key| (1..=128).contains(&key.expose().len())));
         }
@@ -142,7 +154,7 @@ proptest! {
 
 #[test]
 fn the_documents_are_read_as_they_are() {
-    let answer = answer(200, kept("", "k", &json!({}).to_string()).into_bytes());
+    let answer = answer(200, kept("", "k", &json!({}).to_string(), "86400").into_bytes());
     let layout = Layout::new(&Write::Replace, &SecretRules::default(), Instance::parse("default").unwrap());
     let response: ReadSecretResponse = transport().data(&attempt(), &answer).unwrap();
     assert!(matches!(layout.interpret(response).state, SecretState::Ours(_)));
