@@ -64,6 +64,11 @@ impl Custody {
         };
         Some(Self { email: email.clone(), field, schedule: config.exceptionless.password_schedule.clone() })
     }
+
+    /// No password that is kept there works.
+    pub fn lost(&self) -> CredentialError {
+        CredentialError::Lost { email: self.email.clone(), field: self.field.clone() }
+    }
 }
 
 /// What was seen, and what follows from it.
@@ -137,7 +142,6 @@ impl Engine {
         custody: &Custody,
         may_go_on: impl Fn() -> bool,
     ) -> Result<Replaced, CredentialError> {
-        let Custody { email, field, .. } = custody;
         let mut replacement =
             Replacement { engine: self, custody, ours: None, finishing: false, version: 0, changes: 0 };
         for _ in 0..MAX_LOOKS {
@@ -153,7 +157,7 @@ impl Engine {
                 return Ok(replaced);
             }
             if let (Step::Prepare | Step::Change, Some(at)) = (look.step, look.ends) {
-                return Err(CredentialError::Ending { field: field.clone(), at });
+                return Err(CredentialError::Ending { field: custody.field.clone(), at });
             }
             match look.step {
                 Step::Prepare if self.clocks().spread() > WIDEST_SPREAD => {
@@ -167,12 +171,10 @@ impl Engine {
                         return Ok(replaced);
                     }
                 }
-                Step::Lost => {
-                    return Err(CredentialError::Lost { email: email.clone(), field: field.clone() });
-                }
+                Step::Lost => return Err(custody.lost()),
             }
         }
-        Err(CredentialError::Rival { field: field.clone() })
+        Err(replacement.rival())
     }
 }
 

@@ -16,13 +16,11 @@
 //! perhaps from a cache, and saves the user as a whole without a version: it may take a change and lose it again. So what
 //! counts is never that it took one, but what it accepts when it is asked.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
+use super::FURTHEST_FUTURE;
 use crate::domain::clocks::Clocks;
 use crate::domain::schedule::Schedule;
-
-/// More than this in the future, and the time of the last change was written under a broken clock.
-const TOLERABLE: TimeDelta = TimeDelta::days(1);
 
 /// What the server says to a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +65,9 @@ pub fn due(
     clocks: &Clocks,
 ) -> Option<DateTime<Utc>> {
     match changed_at {
-        Some(changed) if !interrupted && changed <= clocks.latest() + TOLERABLE => schedule.next(changed),
+        Some(changed) if !interrupted && changed <= clocks.latest() + FURTHEST_FUTURE => {
+            schedule.next(changed)
+        }
         Some(_) | None => Some(clocks.ours),
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Months, TimeDelta, Utc};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{Config, CredentialSource, ExceptionlessAuth, SecretSource, VaultAuth};
 use crate::daemon::times::stamp;
-use crate::engine::credential::{CredentialError, Custody};
+use crate::engine::credential::CredentialError;
 use crate::engine::event::chain;
 use crate::engine::lease::LeaseView;
 use crate::engine::{Engine, WIDEST_SPREAD, clock};
@@ -130,10 +130,7 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
             "{place}; a change was begun and not ended, and until then either password may be the right one; run \
              exceptionless-rotator rotate-credential"
         )),
-        Step::Lost => {
-            let Custody { email, field, .. } = custody.clone();
-            findings.bad(CHECK, CredentialError::Lost { email, field });
-        }
+        Step::Lost => findings.bad(CHECK, custody.lost()),
     }
 }
 
