@@ -9,10 +9,12 @@ use super::Output;
 use super::exit::{Exit, Failure};
 use super::table::{print, print_json, table};
 
-/// Reads a fingerprint of the command line.
-pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, &'static str> {
-    Fingerprint::parse(text)
-        .ok_or("write the 12 hex digits by which `status --keys` names it, never the key itself")
+/// Reads the fingerprints of the command line. It is not the command line's parser that does it: that one repeats what
+/// it cannot read, which may be a key.
+pub(super) fn fingerprints(texts: &[String]) -> Result<Vec<Fingerprint>, Failure> {
+    let problem = "--key needs the 12 hex digits by which `status --keys` names a key, never the key itself";
+    let read = |text: &String| Fingerprint::parse(text).ok_or_else(|| Failure::new(Exit::Usage, problem));
+    texts.iter().map(read).collect()
 }
 
 /// The document of both commands.

@@ -5,10 +5,9 @@ use std::path::Path;
 use clap::Args;
 
 use crate::daemon::signals::Signals;
-use crate::domain::key::Fingerprint;
 use crate::engine::Request;
 
-use super::deeds::{Document, fingerprint};
+use super::deeds::{Document, fingerprints};
 use super::exit::{Exit, Failure};
 use super::projects::Projects;
 use super::{progress, setup};
@@ -18,8 +17,8 @@ pub(super) struct Options {
     #[command(flatten)]
     projects: Projects,
     /// This key, by its fingerprint; may be repeated
-    #[arg(long = "key", value_name = "FINGERPRINT", value_parser = fingerprint)]
-    keys: Vec<Fingerprint>,
+    #[arg(long = "key", value_name = "FINGERPRINT")]
+    keys: Vec<String>,
     #[command(flatten)]
     report: super::Report,
 }
@@ -30,17 +29,18 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
                      or --all for every project";
         return Err(Failure::new(Exit::Usage, which));
     }
+    let keys = fingerprints(&options.keys)?;
     let request = Request {
         only: options.projects.only()?,
         // A key that a person made is brought back only by its name.
-        inventory: !options.keys.is_empty(),
+        inventory: !keys.is_empty(),
         command: "undo",
         ..Request::default()
     };
     let (engine, _) = setup::command(file, true)?;
     let deeds = setup::block_on(async {
         let signals = Signals::catch()?;
-        let work = engine.undo(&request, &options.keys, &signals.stop);
+        let work = engine.undo(&request, &keys, &signals.stop);
         Ok::<_, Failure>(progress::shown(engine.progress.subscribe(), work).await?)
     })??;
     Document::new(&deeds).print(options.report.output)

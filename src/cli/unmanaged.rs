@@ -11,10 +11,9 @@ use clap::Args;
 
 use crate::daemon::signals::Signals;
 use crate::daemon::times::{span, stamp};
-use crate::domain::key::Fingerprint;
 use crate::engine::{Engine, Found, Request, Wish};
 
-use super::deeds::{Document, fingerprint};
+use super::deeds::{Document, fingerprints};
 use super::exit::{Exit, Failure};
 use super::projects::Choice;
 use super::table::{printable, table};
@@ -28,8 +27,8 @@ pub(super) struct Options {
     #[command(flatten)]
     projects: Choice,
     /// This key, by its fingerprint; may be repeated
-    #[arg(long = "key", value_name = "FINGERPRINT", value_parser = fingerprint)]
-    keys: Vec<Fingerprint>,
+    #[arg(long = "key", value_name = "FINGERPRINT")]
+    keys: Vec<String>,
     /// Delete those that are disabled already, instead of disabling those that are not
     #[arg(long)]
     delete: bool,
@@ -49,7 +48,8 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
     }
     let command = if options.delete { "retire-unmanaged --delete" } else { "retire-unmanaged" };
     let request = Request { only: options.projects.only()?, inventory: true, command, ..Request::default() };
-    let wish = Wish { older_than: options.older_than, keys: options.keys.clone(), delete: options.delete };
+    let wish =
+        Wish { older_than: options.older_than, keys: fingerprints(&options.keys)?, delete: options.delete };
     let (engine, _) = setup::command(file, confirm::somebody_is_there())?;
     let mut found = find(&engine, &request, &wish)?;
     if confirm::somebody_is_there() {

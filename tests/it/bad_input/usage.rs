@@ -72,6 +72,22 @@ async fn a_project_that_nothing_matches_is_a_mistake_in_usage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_where_its_fingerprint_or_a_project_belongs_is_not_repeated() {
+    let key = "Zx81aQ0pLmN7bVc2RtYu5IoPsDf3GhJk9LzXcVb4";
+    for (command, words) in [
+        (vec!["undo", "--key", key], "never the key itself"),
+        (vec!["retire-unmanaged", "--older-than", "90d", "--yes", "--key", key], "never the key itself"),
+        (vec!["explain", key], "what looks like a key"),
+        (vec!["rotate", "--project", key], "what looks like a key"),
+    ] {
+        let rig = Rig::sized(1).await;
+        let ended = rig.run(&command).await;
+        assert!(!format!("{ended:?}").contains(&key[..12]), "{ended:?}");
+        Refusal::of(&rig, ended).await.says(USAGE, &[words]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_command_that_needs_a_server_ends_alike_without_it() {
     let mut rig = Rig::new().await;
     rig.set("vault", "address", &quoted(&nobody()));
