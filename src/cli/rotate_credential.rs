@@ -60,7 +60,7 @@ async fn planned(engine: &Engine, custody: &Custody) -> Result<Document, Credent
     let outcome = match look.step {
         Step::Prepare => "would_change",
         Step::Change | Step::Promote => "would_finish",
-        Step::Lost => return Err(custody.lost()),
+        Step::Lost => return Err(custody.lost(look.version)),
     };
     Ok(Document::new(custody, outcome, look.version, look.changed_at))
 }

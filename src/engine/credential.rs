@@ -7,6 +7,7 @@
 
 mod error;
 mod keeper;
+mod recovery;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -65,9 +66,9 @@ impl Custody {
         Some(Self { email: email.clone(), field, schedule: config.exceptionless.password_schedule.clone() })
     }
 
-    /// No password that is kept there works.
-    pub fn lost(&self) -> CredentialError {
-        CredentialError::Lost { email: self.email.clone(), field: self.field.clone() }
+    /// No password that is kept there works, up to this version.
+    pub fn lost(&self, version: u64) -> CredentialError {
+        CredentialError::Lost { email: self.email.clone(), field: self.field.clone(), version }
     }
 }
 
@@ -144,37 +145,11 @@ impl Engine {
     ) -> Result<Replaced, CredentialError> {
         let mut replacement =
             Replacement { engine: self, custody, ours: None, finishing: false, version: 0, changes: 0 };
-        for _ in 0..MAX_LOOKS {
-            if !may_go_on() {
-                return Err(CredentialError::Interrupted);
-            }
-            let look = self.look_at_credential(custody).await?;
-            if look.version < replacement.version {
-                tokio::time::sleep(LAG).await;
-                continue;
-            }
-            if let Some(replaced) = replacement.is_done(&look)? {
-                return Ok(replaced);
-            }
-            if let (Step::Prepare | Step::Change, Some(at)) = (look.step, look.ends) {
-                return Err(CredentialError::Ending { field: custody.field.clone(), at });
-            }
-            match look.step {
-                Step::Prepare if self.clocks().spread() > WIDEST_SPREAD => {
-                    return Err(CredentialError::Clocks);
-                }
-                Step::Prepare => replacement.prepare(&look).await?,
-                Step::Change => replacement.change(&look).await?,
-                Step::Promote => {
-                    self.check_that_wrong_passwords_are_refused(custody).await?;
-                    if let Some(replaced) = replacement.promote(&look).await? {
-                        return Ok(replaced);
-                    }
-                }
-                Step::Lost => return Err(custody.lost()),
-            }
+        let replaced = replacement.run(may_go_on).await;
+        if let (Err(_), Some(ours), 1..) = (&replaced, &replacement.ours, replacement.changes) {
+            self.hold_credential(custody, ours).await;
         }
-        Err(replacement.rival())
+        replaced
     }
 }
 
@@ -192,6 +167,44 @@ struct Replacement<'a> {
 }
 
 impl Replacement<'_> {
+    /// Step by step to the end.
+    async fn run(&mut self, may_go_on: impl Fn() -> bool) -> Result<Replaced, CredentialError> {
+        let (engine, custody) = (self.engine, self.custody);
+        for _ in 0..MAX_LOOKS {
+            if !may_go_on() {
+                return Err(CredentialError::Interrupted);
+            }
+            let look = engine.look_at_credential(custody).await?;
+            if look.version < self.version {
+                tokio::time::sleep(LAG).await;
+                continue;
+            }
+            if let Some(replaced) = self.is_done(&look)? {
+                return Ok(replaced);
+            }
+            if let (Step::Prepare | Step::Change, Some(at)) = (look.step, look.ends) {
+                return Err(CredentialError::Ending { field: custody.field.clone(), at });
+            }
+            match look.step {
+                Step::Prepare if engine.clocks().spread() > WIDEST_SPREAD => {
+                    return Err(CredentialError::Clocks);
+                }
+                Step::Prepare => self.prepare(&look).await?,
+                Step::Change => self.change(&look).await?,
+                Step::Promote => {
+                    engine.check_that_wrong_passwords_are_refused(custody).await?;
+                    if let Some(replaced) = self.promote(&look).await? {
+                        return Ok(replaced);
+                    }
+                }
+                Step::Lost if engine.recover_credential(custody, &look).await? => {
+                    (self.ours, self.finishing, self.changes) = (None, false, 0);
+                }
+                Step::Lost => return Err(custody.lost(look.version)),
+            }
+        }
+        Err(self.rival())
+    }
     /// Whether somebody else, or a write whose answer was lost, has ended it.
     fn is_done(&mut self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
         let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();

@@ -6,6 +6,8 @@
 //! What is said inside the span `rotation` does not name the project and the rotation again: the span does, also for
 //! what the clients below say.
 
+mod credential;
+
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -27,11 +29,12 @@ use crate::plan::target::Target;
 use crate::plan::vanished::Brake;
 use crate::plan::world::{OwnKey, Stray};
 
-use super::credential::Custody;
 use super::report::{Failure, PassReport};
 
+pub(super) use credential::*;
+
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 36] = [
+pub const EVENTS: [&str; 37] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -61,6 +64,7 @@ pub const EVENTS: [&str; 36] = [
     "credential.prepared",
     "credential.changed",
     "credential.rotated",
+    "credential.recovered",
     "credential.failed",
     "lease.acquired",
     "lease.taken_over",
@@ -367,43 +371,6 @@ pub(super) fn vanished_held(brake: &Brake) {
         known = brake.known,
         "{brake}"
     );
-}
-
-pub(super) fn credential_prepared(custody: &Custody, version: u64) {
-    let (user, path) = (&custody.email, display(&custody.field));
-    tracing::info!(
-        event = "credential.prepared",
-        user,
-        path,
-        version,
-        "wrote the next password of {user} beside the present one, as version {version}"
-    );
-}
-
-pub(super) fn credential_changed(custody: &Custody) {
-    let (user, path) = (&custody.email, display(&custody.field));
-    tracing::info!(
-        event = "credential.changed",
-        user,
-        path,
-        "Exceptionless changed the password of {user}, and ended all sessions of that user"
-    );
-}
-
-pub(super) fn credential_rotated(custody: &Custody, version: u64) {
-    let (user, path) = (&custody.email, display(&custody.field));
-    tracing::info!(
-        event = "credential.rotated",
-        user,
-        path,
-        version,
-        "the new password of {user} is in force, and alone in version {version}"
-    );
-}
-
-pub(super) fn credential_failed(error: &dyn Error) {
-    let error = chain(error);
-    tracing::error!(event = "credential.failed", error, "the password was not changed: {error}");
 }
 
 pub(super) fn lease_acquired(holder: &Holder, version: u64) {

@@ -156,12 +156,24 @@ impl Credential {
                 let kept = self.read(source).await?;
                 let password = choice::which(door, email, kept).await?;
                 let of = Password { email, password: &password, place: source.to_string() };
-                Authorization::Bearer(held.logins.log_in(door, &of).await?)
+                let token = match held.logins.log_in(door, &of).await {
+                    Err(error) if error.is_wrong_password() => {
+                        let older = self.older(door, email, source).await;
+                        let Some(password) = older else { return Err(error) };
+                        held.logins.log_in(door, &Password { password: &password, ..of }).await?
+                    }
+                    token => token?,
+                };
+                Authorization::Bearer(token)
             }
             ExceptionlessAuth::Basic { email, password: source } => {
                 let kept = self.read(source).await?;
                 let password = choice::which(door, email, kept).await?;
-                choice::basic(email, password)?
+                let authorization = choice::basic(email, password)?;
+                // It has just been refused.
+                let same = old.is_some_and(|old| old.authorization.has_the_secret_of(&authorization));
+                let older = if same { self.older(door, email, source).await } else { None };
+                older.map_or(Ok(authorization), |password| choice::basic(email, password))?
             }
             ExceptionlessAuth::Token { token } => Authorization::Bearer(self.read(token).await?.current),
         };
@@ -171,6 +183,21 @@ impl Credential {
         let pass = Pass { authorization, issue: held.issued, secret };
         held.pass = Some(pass.clone());
         Ok(pass)
+    }
+
+    /// A password that its keeper held before and that is accepted: a person may have rolled the secret back, or written an
+    /// old one over it. Whatever goes wrong, the refusal of the present one is the better error.
+    async fn older(&self, door: &Door, email: &str, source: &CredentialSource) -> Option<SecretString> {
+        let CredentialSource::Vault(field) = source else { return None };
+        let mut older = self.keeper.older(field).await.ok()?;
+        let mut seen = Vec::new();
+        older.retain(|password| {
+            let imprint = Imprint::of(password);
+            let is_new = !seen.contains(&imprint);
+            seen.push(imprint);
+            is_new
+        });
+        choice::accepted(door, email, &older.iter().collect::<Vec<_>>()).await.ok()?
     }
 
     async fn read(&self, source: &CredentialSource) -> Result<Kept, ExceptionlessError> {

@@ -363,6 +363,11 @@ impl ExceptionlessError {
         }
     }
 
+    /// Whether a login failed for its password.
+    pub(super) fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::LoginRefused { refusal: LoginRefusal::WrongPassword { .. }, .. })
+    }
+
     /// Nothing was sent: there was no connection to send it on.
     pub(super) fn was_not_sent(&self) -> bool {
         match self {

@@ -15,6 +15,9 @@ use crate::domain::field::SecretField;
 pub trait Keeper: Send + Sync {
     /// What stands there now.
     fn read<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Kept, NotKept>>;
+
+    /// What stood there before, the newest first.
+    fn older<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Vec<SecretString>, NotKept>>;
 }
 
 /// A credential, and its successor while it is being replaced. Then either may be the one that works.

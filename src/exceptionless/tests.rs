@@ -38,6 +38,13 @@ impl Keeper for Nobody {
     fn read<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Kept, NotKept>> {
         panic!("was asked for {field}")
     }
+
+    fn older<'a>(
+        &'a self,
+        field: &'a SecretField,
+    ) -> BoxFuture<'a, Result<Vec<secrecy::SecretString>, NotKept>> {
+        unreachable!("{field}")
+    }
 }
 
 fn basic() -> ExceptionlessAuth {

@@ -54,10 +54,14 @@ impl fmt::Debug for CredentialSecret {
 }
 
 impl VaultStore {
-    /// Reads the secret that holds a credential.
-    pub async fn read_credential(&self, field: &SecretField) -> Result<Found, VaultError> {
+    /// Reads the secret that holds a credential: the latest version, or this one.
+    pub async fn read_credential(
+        &self,
+        field: &SecretField,
+        version: Option<u64>,
+    ) -> Result<Found, VaultError> {
         let request =
-            ReadSecretRequest { mount: field.mount.to_string(), path: field.path.to_string(), version: None };
+            ReadSecretRequest { mount: field.mount.to_string(), path: field.path.to_string(), version };
         let attempt = Attempt::new(Operation::ReadCredential, field.data_path());
         let call = self.transport().prepare(attempt, &request)?;
         let answer = self.call(&call, None).await?;

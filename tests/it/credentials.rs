@@ -4,6 +4,7 @@ mod change;
 mod daemon;
 mod doubt;
 mod in_vault;
+mod recovery;
 mod trouble;
 
 use serde_json::{Value, json};

@@ -130,7 +130,7 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
             "{place}; a change was begun and not ended, and until then either password may be the right one; run \
              exceptionless-rotator rotate-credential"
         )),
-        Step::Lost => findings.bad(CHECK, custody.lost()),
+        Step::Lost => findings.bad(CHECK, custody.lost(look.version)),
     }
 }
 

@@ -30,14 +30,19 @@ pub enum CredentialError {
     },
     /// No password in the secret works.
     #[error(
-        "Exceptionless accepts no password of {email} that Vault's {field} holds: somebody else has changed it, or the \
-         account is inactive; put the right one there (vault kv patch), or have it reset by e-mail at Exceptionless first"
+        "Exceptionless accepts no password of {email} that Vault's {field} holds, nor one of the five versions before: \
+         somebody else has changed it, or the account is inactive; a still older version may hold it (vault kv get \
+         -mount={mount} -version=N {path}, with N below {version}); put the right one there (vault kv patch -mount={mount} \
+         {path} {name}=-), or have it reset by e-mail at Exceptionless first",
+        mount = .field.mount, path = .field.path, name = .field.name
     )]
     Lost {
         /// Whose password it is.
         email: String,
         /// Where it is kept.
         field: SecretField,
+        /// The latest version.
+        version: u64,
     },
     /// The server does not take the new password, and the present one is right.
     #[error(

@@ -10,6 +10,9 @@ use crate::domain::field::SecretField;
 use crate::exceptionless::{ErrorKind, Keeper, Kept, NotKept};
 use crate::vault::{CredentialSecret, Found, Kind, VaultStore};
 
+/// A few writes are looked behind: those of one change, and of whoever undid it.
+const MAX_OLDER: usize = 5;
+
 /// A secret in Vault that lacks what it should hold.
 #[derive(Debug, thiserror::Error)]
 pub enum Absent {
@@ -51,6 +54,18 @@ impl Keeper for VaultStore {
         };
         read.map(|read| read.map_err(not_kept)).boxed()
     }
+
+    fn older<'a>(&'a self, field: &'a SecretField) -> BoxFuture<'a, Result<Vec<SecretString>, NotKept>> {
+        let read = async move {
+            let latest = secret(self, field).await?;
+            let mut older = Vec::new();
+            for version in versions_before(latest.version) {
+                older.extend(held_in(self, field, version).await?);
+            }
+            Ok::<_, CredentialError>(older)
+        };
+        read.map(|read| read.map_err(not_kept)).boxed()
+    }
 }
 
 /// The secret that holds the credential.
@@ -58,7 +73,7 @@ pub(super) async fn secret(
     vault: &VaultStore,
     field: &SecretField,
 ) -> Result<CredentialSecret, CredentialError> {
-    match vault.read_credential(field).await? {
+    match vault.read_credential(field, None).await? {
         Found::Secret(secret) => Ok(secret),
         Found::Deleted(version) => Err(Absent::Deleted { field: field.clone(), version }.into()),
         Found::Nothing => Err(Absent::Secret(field.clone()).into()),
@@ -71,6 +86,24 @@ pub(super) fn kept(secret: &CredentialSecret, field: &SecretField) -> Result<Kep
     let read = |secret: SecretString| one_line(&secret, &place);
     let current = secret.secret(&field.name).ok_or_else(|| Absent::Field(field.clone()))?;
     Ok(Kept { current: read(current)?, next: secret.secret(&field.next()).map(read).transpose()? })
+}
+
+/// The versions before this one in which the right password is looked for, the newest first.
+pub(super) fn versions_before(version: u64) -> impl Iterator<Item = u64> {
+    (1..version).rev().take(MAX_OLDER)
+}
+
+/// The passwords that a version holds; none if it is deleted.
+pub(super) async fn held_in(
+    vault: &VaultStore,
+    field: &SecretField,
+    version: u64,
+) -> Result<Vec<SecretString>, CredentialError> {
+    let Found::Secret(secret) = vault.read_credential(field, Some(version)).await? else {
+        return Ok(Vec::new());
+    };
+    let names = [field.name.to_string(), field.next()];
+    Ok(names.iter().filter_map(|name| secret.secret(name)).collect())
 }
 
 fn not_kept(error: CredentialError) -> NotKept {

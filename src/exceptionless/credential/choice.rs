@@ -14,15 +14,24 @@ use crate::exceptionless::wire;
 /// The password to use.
 pub(super) async fn which(door: &Door, email: &str, kept: Kept) -> Result<SecretString, ExceptionlessError> {
     let Kept { current, next: Some(next) } = kept else { return Ok(kept.current) };
-    for candidate in [&current, &next] {
+    Ok(accepted(door, email, &[&current, &next]).await?.unwrap_or(current))
+}
+
+/// The first of these that is the user's.
+pub(super) async fn accepted(
+    door: &Door,
+    email: &str,
+    candidates: &[&SecretString],
+) -> Result<Option<SecretString>, ExceptionlessError> {
+    for candidate in candidates {
         // Of one that HTTP Basic cannot carry nothing is found out by it.
-        let Ok(authorization) = basic(email, candidate.clone()) else { continue };
+        let Ok(authorization) = basic(email, (*candidate).clone()) else { continue };
         let answer = door.pass(&question(), &authorization).await?;
         if is_accepted(door, email, &answer)? {
-            return Ok(candidate.clone());
+            return Ok(Some((*candidate).clone()));
         }
     }
-    Ok(current)
+    Ok(None)
 }
 
 /// What asks nothing but whether a password is right.

@@ -112,6 +112,7 @@ async fn a_password_that_a_person_has_changed_is_not_guessed_at() {
         let ended = rig.run(&["rotate-credential"]).await;
         assert_eq!(ended.code, 77, "{ended:?}");
         assert!(ended.stderr.contains("accepts no password of rotator@example.test"), "{ended:?}");
+        assert!(ended.stderr.contains("vault kv get") && ended.stderr.contains("-version=N"), "{ended:?}");
     }
     assert_eq!(held(&rig).await, json!({"password": PASSWORD, "owner": "operations"}));
     let login = json!({"email": "rotator@example.test", "password": "battery staple"});
