@@ -54,6 +54,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::clocks::Clocks;
 use crate::domain::key::Fingerprint;
+use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::domain::secret::{Publication, SecretState};
 
@@ -99,6 +100,8 @@ pub struct Step {
     pub moved: Vec<Former>,
     /// The mark in `custom_metadata` is missing and shall be repaired.
     pub stamp: bool,
+    /// The metadata at its path says until when the key is kept that another project published there: it stays for so long.
+    pub remembers: bool,
     /// When its secret, which has another shape than is wanted, may be written again.
     pub reshape_at: Option<DateTime<Utc>>,
     /// When the schedule made this project due, if it is for that reason.
@@ -193,11 +196,14 @@ impl Asked {
 /// Plans a pass.
 pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
     let World { clocks, projects, mut strays } = world;
-    let elsewhere = strays.as_ref().map(|strays| strays.keys(clocks.earliest()));
+    let elsewhere =
+        strays.as_ref().filter(|strays| !strays.unread).map(|strays| strays.keys(clocks.earliest()));
     let withdrawn = strays.as_mut().map(|strays| std::mem::take(&mut strays.withdrawn)).unwrap_or_default();
     let mut moved = strays.as_ref().map(Strays::by_project).unwrap_or_default();
     let vanished = vanished::judge(policy, &projects, strays);
     let mut occurrences = HashMap::new();
+    let open = |one: &&Withdrawn| one.moved.kept_until.is_none_or(|until| until > clocks.earliest());
+    let remembered: HashSet<SecretPath> = withdrawn.iter().filter(open).map(|one| one.path.clone()).collect();
     let kept =
         withdrawn.iter().filter_map(|one| one.moved.kept_until).filter(|until| *until > clocks.earliest());
     let wake_at = kept.min().map(|until| until + lag(&clocks));
@@ -212,7 +218,9 @@ pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
         if asked.cut().is_some_and(|cut| !emergency::concerns(cut, &observed)) {
             continue;
         }
-        let step = step(policy, observed, moved, &clocks, ticks, asked, plan.elsewhere.as_ref());
+        let mut step = step(policy, observed, moved, &clocks, ticks, asked, plan.elsewhere.as_ref());
+        step.remembers = step.observed.target.place.as_ref().is_ok_and(|home| remembered.contains(home));
+        step.stamp &= !step.remembers;
         plan.wake_at = plan.wake_at.into_iter().chain(step.wake_at(&clocks)).min();
         plan.steps.push(step);
     }
@@ -244,10 +252,19 @@ fn step(
         .ok()
         .filter(|_| !matches!(decision, Decision::Hold(Hold::Conflict(_))));
     Step {
-        moved: moved::judge(policy, place, observed.sight(), &waiting, strays, clocks.earliest()),
+        moved: moved::judge(
+            policy,
+            &observed.target.rule,
+            place,
+            observed.sight(),
+            &waiting,
+            strays,
+            clocks.earliest(),
+        ),
         waiting,
         stamp: ours.is_some_and(|published| !published.stamped)
             && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
+        remembers: false,
         reshape_at,
         due_at: last_due.filter(|_| decision.is_scheduled()),
         next_rotation_at: next_due,

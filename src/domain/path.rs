@@ -137,6 +137,11 @@ impl PathTemplate {
         fixed.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
+    /// Whether no other project can ever have had the path of one: its id is in it.
+    pub fn names_id(&self) -> bool {
+        self.parts.contains(&Part::ProjectId)
+    }
+
     /// Whether some project could have this path.
     pub fn may_be(&self, path: &SecretPath) -> bool {
         fits(&self.parts, path.as_str())

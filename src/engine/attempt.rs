@@ -215,7 +215,9 @@ impl Attempt<'_> {
     /// creates in between is never marked as ours.
     pub(super) async fn stamp(&self, outcome: &Outcome) -> Result<(), VaultError> {
         let needed = match outcome {
-            Outcome::Published(..) | Outcome::Enrolled(..) | Outcome::Reshaped(..) => !self.is_stamped(),
+            Outcome::Published(..) | Outcome::Enrolled(..) | Outcome::Reshaped(..) => {
+                !self.is_stamped() && !self.step.remembers
+            }
             Outcome::Held => self.step.stamp,
             Outcome::Superseded | Outcome::NotBegun | Outcome::Failed(_) => false,
         };

@@ -52,7 +52,10 @@ pub(super) async fn settle(
 /// The mark comes first: by it alone a later pass knows whose key a withdrawn secret published. Whether it was done.
 async fn leave(engine: &Engine, stray: &Stray, fate: Fate, moved: Moved) -> Result<bool, VaultError> {
     let secret = engine.vault.read(&stray.path).await?;
-    if !still(stray, &secret) {
+    let another = |moved: &Moved| moved.key.is_some_and(|key| Some(key) != stray.key);
+    let kept = |moved: &Moved| moved.kept_until.is_none_or(|until| until > engine.clocks().earliest());
+    // The metadata is still about a key that another project published there.
+    if !still(stray, &secret) || secret.moved.as_ref().is_some_and(|moved| another(moved) && kept(moved)) {
         return Ok(false);
     }
     engine.vault.mark_moved(&stray.path, &moved, super::clock::now()).await?;

@@ -20,7 +20,6 @@ use futures_util::StreamExt;
 use crate::domain::ids::{Instance, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::marker::Marker;
-use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, ListedKey};
@@ -61,10 +60,10 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
 
     let (existing, suspended) = list_projects(engine, organizations, &mut blind).await?;
     let existing_ids: HashSet<ProjectId> = existing.iter().map(|project| project.id.clone()).collect();
-    let mut targets = targets(&engine.policy, existing.iter().cloned());
-    let homes: HashSet<SecretPath> = targets.iter().filter_map(|target| target.place.clone().ok()).collect();
-    let selected = !targets.is_empty();
-    targets.retain(|target| request.only.wants(&target.project));
+    let all = targets(&engine.policy, existing.iter().cloned());
+    let selected = !all.is_empty();
+    let wanted = |target: &Target| request.only.wants(&target.project);
+    let (targets, others): (Vec<_>, Vec<_>) = all.into_iter().partition(wanted);
     if targets.is_empty() && blind.is_empty() {
         return Err(nothing(engine, request, user.email, &existing, selected));
     }
@@ -73,7 +72,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let mut reads = read_secrets(engine, &targets, &suspended).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_all() && blind.is_empty();
-    let strays = find_strays(engine, &homes, &mut blind).await;
+    let strays = find_strays(engine, &targets, &others, &reads, &mut blind).await;
     let mut listed = list_keys(engine, &targets, &reads, request.inventory).await?;
     let keys = listed.count;
     blind.extend(std::mem::take(&mut listed.unlisted));
@@ -91,7 +90,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let inventory = inventory::take(&engine.policy.instance, &projects, everyone, engine.clocks().earliest());
 
     let existing_ids = whole.then_some(existing_ids);
-    let strays = strays.map(|(secrets, withdrawn)| Strays { secrets, withdrawn, existing: existing_ids });
+    let strays = strays.map(|strays| Strays { existing: existing_ids, ..strays });
     let clocks = engine.clocks();
     let world = World { clocks, projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);
@@ -149,14 +148,14 @@ async fn observe(
         (Some(Read::NoPath) | None, _) => State::Unseen("it has no path of its own".to_owned()),
         (Some(Read::Secret(secret)), Ok(listed)) => {
             let latest = engine.clocks().latest();
-            match published_key(engine, &target, &secret, &listed, latest).await {
+            match published_key(engine, &target, &secret.state, &listed, latest).await {
                 Err(problem) => State::Unseen(problem),
                 Ok(published) => {
                     let own = |key| own_key(&engine.policy.instance, key, latest);
                     let mut keys: Vec<_> = listed.into_iter().filter_map(own).collect();
                     // Mostly two keys, in room for more, and one such list for each project.
                     keys.shrink_to_fit();
-                    State::Seen(Sight { secret, published, keys })
+                    State::Seen(Sight { secret: secret.state, published, keys })
                 }
             }
         }

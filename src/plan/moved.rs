@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::path::SecretPath;
-use crate::domain::policy::{OnVanished, Policy};
+use crate::domain::policy::{OnVanished, Policy, Rule};
 use crate::domain::secret::LONGEST_PROMISE;
 
 use super::retire::Waiting;
@@ -62,6 +62,7 @@ pub fn kept_until(noted: Option<Duration>, rule: Option<Duration>, latest: DateT
 /// Judges the secrets that a project has elsewhere, by what was seen of the one at its path.
 pub(super) fn judge(
     policy: &Policy,
+    rule: &Rule,
     place: Option<&SecretPath>,
     sight: Option<&Sight>,
     waiting: &[Waiting],
@@ -69,12 +70,13 @@ pub(super) fn judge(
     earliest: DateTime<Utc>,
 ) -> Vec<Former> {
     let fate = |stray: &Stray| match (place, sight) {
-        (Some(place), Some(sight)) if has_served(stray, sight, waiting, earliest) => match policy.on_vanished
-        {
-            OnVanished::Delete => Fate::Withdrawn,
-            OnVanished::Keep if stray.moved_to.as_deref() == Some(place.as_str()) => Fate::Kept,
-            OnVanished::Keep => Fate::Marked,
-        },
+        (Some(place), Some(sight)) if has_served(rule, stray, sight, waiting, earliest) => {
+            match policy.on_vanished {
+                OnVanished::Delete => Fate::Withdrawn,
+                OnVanished::Keep if stray.moved_to.as_deref() == Some(place.as_str()) => Fate::Kept,
+                OnVanished::Keep => Fate::Marked,
+            }
+        }
         _ => Fate::Waits,
     };
     strays.into_iter().map(|stray| Former { fate: fate(&stray), stray }).collect()
@@ -82,7 +84,16 @@ pub(super) fn judge(
 
 /// Whether a key that works is published at the project's path, and the one in this secret is over there: replaced for
 /// as long as the overlap, or dead.
-fn has_served(stray: &Stray, sight: &Sight, waiting: &[Waiting], earliest: DateTime<Utc>) -> bool {
+///
+/// A key that is not among ours may be dead, or work under notes that a person has edited. So it counts as one that the
+/// secret at the new path has replaced.
+fn has_served(
+    rule: &Rule,
+    stray: &Stray,
+    sight: &Sight,
+    waiting: &[Waiting],
+    earliest: DateTime<Utc>,
+) -> bool {
     let Some(home) = sight.ours().filter(|_| matches!(sight.published, PublishedKey::Alive { .. })) else {
         return false;
     };
@@ -90,8 +101,13 @@ fn has_served(stray: &Stray, sight: &Sight, waiting: &[Waiting], earliest: DateT
     if home.api_key.as_ref().is_some_and(|published| published.fingerprint() == key) {
         return false;
     }
-    match waiting.iter().find(|waiting| waiting.key == key) {
-        Some(listed) => listed.disabled || listed.deadline <= earliest,
-        None => !sight.keys.iter().any(|own| own.fingerprint == key && own.enabled),
+    if let Some(listed) = waiting.iter().find(|waiting| waiting.key == key) {
+        return listed.disabled || listed.deadline <= earliest;
     }
+    if let Some(own) = sight.keys.iter().find(|own| own.fingerprint == key) {
+        return !own.enabled;
+    }
+    let overlap = stray.overlap.max(home.overlap).max(Some(rule.overlap)).unwrap_or_default();
+    let replaced = home.old_since(key).or_else(|| home.rotated_at.max(home.written_at));
+    replaced.is_some_and(|since| since + span(overlap) <= earliest)
 }

@@ -47,7 +47,11 @@ pub fn judge(policy: &Policy, projects: &[Observed], strays: Option<Strays>) -> 
     let Some(Strays { secrets, existing: Some(existing), .. }) = strays else { return Vanished::default() };
     let gone = secrets.into_iter().filter(|stray| !existing.contains(&stray.project_id));
     let (marked, vanished): (Vec<_>, Vec<_>) = gone.partition(|stray| stray.marked);
-    let known = projects.iter().filter(|observed| observed.ours().is_some()).count() + vanished.len();
+    let lives = |observed: &&Observed| {
+        let writer = observed.ours().map(|published| published.project_id.as_ref());
+        writer.is_some_and(|id| id.is_none_or(|id| *id == observed.target.project.id))
+    };
+    let known = projects.iter().filter(lives).count() + vanished.len();
     let believable = vanished.len() * 10 <= known;
     let mut verdict = Vanished::default();
     if !believable {

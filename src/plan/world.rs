@@ -21,12 +21,12 @@ pub struct World {
     pub clocks: Clocks,
     /// The selected projects.
     pub projects: Vec<Observed>,
-    /// Secrets of ours at paths where no selected project lives. `None` when the pass could not see them all:
+    /// Secrets of ours at paths where their projects do not live. `None` when the pass could not see them all:
     /// nothing may be called vanished then, and nothing is revoked.
     pub strays: Option<Strays>,
 }
 
-/// Secrets of ours at paths where no selected project lives.
+/// Secrets of ours at paths where their projects do not live: where no selected project does, or another one.
 #[derive(Debug, Default)]
 pub struct Strays {
     /// The secrets.
@@ -35,6 +35,8 @@ pub struct Strays {
     pub withdrawn: Vec<Withdrawn>,
     /// Every project that exists, selected or not; `None` when not all were seen.
     pub existing: Option<HashSet<ProjectId>>,
+    /// Where a project lives by its name there may be one more, which was not read: then nothing is revoked.
+    pub unread: bool,
 }
 
 impl Strays {

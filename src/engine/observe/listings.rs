@@ -156,7 +156,7 @@ fn matters(instance: &Instance, reads: &HashMap<ProjectId, Read>, key: &ListedKe
     let Some(Read::Secret(secret)) = key.project_id.as_ref().and_then(|project| reads.get(project)) else {
         return false;
     };
-    let is_published = matches!(secret, SecretState::Ours(published) if published.publishes(&key.key));
+    let is_published = matches!(&secret.state, SecretState::Ours(published) if published.publishes(&key.key));
     is_published || Marker::of(instance, key.notes.as_deref()).is_some()
 }
 

@@ -1,4 +1,7 @@
-//! Reads the secrets: those of the selected projects, and those of ours at paths where none of them lives.
+//! Reads the secrets: those of the selected projects, and those of ours that lie where their projects do not live.
+//!
+//! The path of a project may be one that another project had before, when names make it: then the other's secret is still
+//! there, and applications read it. So a path is passed over only if what stands there is known, or can be nobody else's.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -11,7 +14,7 @@ use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::plan::target::Target;
-use crate::plan::world::{Stray, Withdrawn};
+use crate::plan::world::{Stray, Strays, Withdrawn};
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
 use super::{Blind, Engine, PassError, event};
@@ -21,7 +24,7 @@ pub(super) enum Read {
     Suspended,
     NoPath,
     Failed(String),
-    Secret(SecretState),
+    Secret(Secret),
 }
 
 /// Reads the secret of each target. One that cannot be read does not stop the others; but if none can,
@@ -46,14 +49,14 @@ pub(super) async fn read_secrets(
             let outcome = match engine.vault.read(&path).await {
                 Ok(secret) => {
                     lost_in_a_row.store(0, Ordering::Relaxed);
-                    (id, Read::Secret(secret.state))
+                    (id, Read::Secret(secret))
                 }
                 Err(error) => {
                     let lost = error.kind() == VaultKind::Unreachable;
                     if lost && lost_in_a_row.fetch_add(1, Ordering::Relaxed) >= 2 * engine.concurrency {
                         return Err(PassError::VaultLost(error));
                     }
-                    let problem = unread(&path, &error);
+                    let problem = unreadable(&path, &error);
                     let _ = first_error.set(error);
                     (id, Read::Failed(problem))
                 }
@@ -78,18 +81,47 @@ pub(super) async fn read_secrets(
     Ok(read.into_iter().collect())
 }
 
-fn unread(path: &SecretPath, error: &VaultError) -> String {
+fn unreadable(path: &SecretPath, error: &VaultError) -> String {
     format!("its secret at {path} could not be read: {}", event::chain(error))
 }
 
-/// Looks for secrets of ours at paths where no selected project lives.
+/// What the search for strays has to know of a path where a project lives.
+enum Home<'a> {
+    /// What stands there is known, or can only be that project's.
+    Settled,
+    /// Its organization is suspended, so that it was not read.
+    Asleep(&'a ProjectId),
+    /// It could not be read, or it is not for this pass to read.
+    Dark,
+}
+
+/// Looks for secrets of ours at paths where their projects do not live. `others` are projects that this pass is not about.
 pub(super) async fn find_strays(
     engine: &Engine,
-    homes: &HashSet<SecretPath>,
+    targets: &[Target],
+    others: &[Target],
+    reads: &HashMap<ProjectId, Read>,
     blind: &mut Blind,
-) -> Option<(Vec<Stray>, Vec<Withdrawn>)> {
+) -> Option<Strays> {
     let mut strays = HashMap::new();
     let mut gone = HashMap::new();
+    let mut homes = HashMap::new();
+    for target in targets.iter().chain(others) {
+        let Ok(path) = &target.place else { continue };
+        let id = &target.project.id;
+        let home = match reads.get(id) {
+            Some(Read::Secret(secret)) => {
+                gone.extend(withdrawn(path, secret).map(|one| (path.clone(), one)));
+                strays.extend(stray(path, secret, Some(id)).map(|stray| (path.clone(), stray)));
+                Home::Settled
+            }
+            _ if target.rule.path.names_id() => Home::Settled,
+            Some(Read::Suspended) => Home::Asleep(id),
+            Some(Read::Failed(_) | Read::NoPath) | None => Home::Dark,
+        };
+        homes.insert(path, home);
+    }
+    let mut unread = false;
     for folder in engine.policy.folders() {
         let paths = match engine.vault.list(folder).await {
             Ok(paths) => paths,
@@ -98,9 +130,12 @@ pub(super) async fn find_strays(
                 return None;
             }
         };
+        unread |= paths.iter().any(|path| matches!(homes.get(path), Some(Home::Dark)));
         let lease = engine.ha.as_ref().map(|ha| &ha.lease_path);
-        let elsewhere = paths.into_iter().filter(|path| !homes.contains(path) && Some(path) != lease);
-        let reads: Vec<_> = futures_util::stream::iter(elsewhere)
+        let elsewhere = paths.into_iter().filter(|path| {
+            !matches!(homes.get(path), Some(Home::Settled | Home::Dark)) && Some(path) != lease
+        });
+        let found: Vec<_> = futures_util::stream::iter(elsewhere)
             .map(|path| async move {
                 let read = engine.vault.read(&path).await;
                 (path, read)
@@ -108,34 +143,45 @@ pub(super) async fn find_strays(
             .buffer_unordered(engine.concurrency)
             .collect()
             .await;
-        for (path, read) in reads {
+        for (path, read) in found {
+            let home = homes.get(&path);
             match read {
                 Ok(secret) => {
+                    let resident = home.and_then(|home| match home {
+                        Home::Asleep(id) => Some(*id),
+                        Home::Settled | Home::Dark => None,
+                    });
                     gone.extend(withdrawn(&path, &secret).map(|one| (path.clone(), one)));
-                    strays.extend(stray(path, &secret).map(|stray| (stray.path.clone(), stray)));
+                    strays.extend(stray(&path, &secret, resident).map(|stray| (path, stray)));
                 }
-                Err(error) if error.kind() == VaultKind::NotPermitted => {}
+                // What lies beside ours is not ours; where a project of ours lives, it may be.
+                Err(error) if error.kind() == VaultKind::NotPermitted => unread |= home.is_some(),
                 Err(error) => {
-                    blind.report(unread(&path, &error));
+                    blind.report(unreadable(&path, &error));
                     return None;
                 }
             }
         }
     }
-    Some((strays.into_values().collect(), gone.into_values().collect()))
+    let (secrets, withdrawn) = (strays.into_values().collect(), gone.into_values().collect());
+    Some(Strays { secrets, withdrawn, existing: None, unread })
 }
 
-fn stray(path: SecretPath, secret: &Secret) -> Option<Stray> {
+/// A secret of ours that is not of the project that lives there, if one does.
+fn stray(path: &SecretPath, secret: &Secret, resident: Option<&ProjectId>) -> Option<Stray> {
     let SecretState::Ours(published) = &secret.state else { return None };
-    let project_id = published.project_id.clone()?;
+    let project_id = published.project_id.clone().filter(|id| Some(id) != resident)?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
     let moved_to = secret.moved.as_ref().map(|moved| moved.to.clone());
     let marked = secret.vanished_at.is_some();
-    Some(Stray { path, project_id, key, overlap: published.overlap, marked, moved_to })
+    Some(Stray { path: path.clone(), project_id, key, overlap: published.overlap, marked, moved_to })
 }
 
-/// A secret of ours that was there until its project had moved away.
+/// What was withdrawn because its project had moved away, also if another project publishes there by now.
 fn withdrawn(path: &SecretPath, secret: &Secret) -> Option<Withdrawn> {
-    let moved = secret.moved.clone().filter(|_| !matches!(secret.state, SecretState::Ours(_)))?;
-    moved.key.is_some().then(|| Withdrawn { path: path.clone(), moved })
+    let moved = secret.moved.clone()?;
+    let key = moved.key?;
+    let still = matches!(&secret.state, SecretState::Ours(now)
+        if now.api_key.as_ref().is_some_and(|published| published.fingerprint() == key));
+    (!still).then(|| Withdrawn { path: path.clone(), moved })
 }

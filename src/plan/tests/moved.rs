@@ -44,7 +44,58 @@ fn a_key_that_is_published_or_not_listed_at_the_new_path_has_not_served() {
     let published = || Scene::new().published("K1", "21 03:00:00").at("28 12:00:00");
     assert_eq!(fate(&published().elsewhere("K1")), Fate::Waits);
     assert_eq!(fate(&published().key("K0", "01 00:00:00").elsewhere("K0")), Fate::Waits);
-    assert_eq!(fate(&published().elsewhere("dead")), Fate::Marked, "nobody can use it any more");
+}
+
+#[test]
+fn a_key_that_is_not_among_ours_serves_for_as_long_as_one_that_is() {
+    // It may be dead, or a person has edited its notes.
+    let published = |now: &str| Scene::new().published("K1", "21 03:00:00").elsewhere("K0").at(now);
+    assert_eq!(fate(&published("22 02:59:59")), Fate::Waits);
+    assert_eq!(fate(&published("22 03:00:00")), Fate::Marked);
+    let listed = |now: &str| published(now).listing("K0", "20 13:00:00");
+    assert_eq!(fate(&listed("21 12:59:59")), Fate::Waits);
+    assert_eq!(fate(&listed("21 13:00:00")), Fate::Marked);
+    let promised = |now: &str| {
+        let mut scene = published(now);
+        scene.strays.as_mut().unwrap()[0].overlap = Some(48 * HOUR);
+        fate(&scene)
+    };
+    assert_eq!(promised("23 02:59:59"), Fate::Waits);
+    assert_eq!(promised("23 03:00:00"), Fate::Marked);
+    // One that is ours, and disabled, serves nobody.
+    let disabled = Scene::new().published("K1", "21 03:00:00").key("K0", "01 00:00:00");
+    let disabled = disabled.but(|key| (key.enabled, key.disabled) = (false, true)).elsewhere("K0");
+    assert_eq!(fate(&disabled), Fate::Marked);
+}
+
+#[test]
+fn nothing_is_revoked_while_a_secret_where_another_project_lives_was_not_read() {
+    for (unread, ripe) in [(false, 1), (true, 0)] {
+        let scene = Scene::new().published("K1", "21 03:00:00").retiring("K0", "19 03:00:00");
+        let strays = Some(Strays { unread, ..Strays::default() });
+        let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
+        let plan = plan(&scene.policy, world, Asked::Due);
+        assert_eq!(retire::ripe(&plan.steps[0], &scene.clocks).count(), ripe);
+    }
+}
+
+#[test]
+fn the_marks_of_a_withdrawn_secret_outlive_the_project_that_comes_to_its_path() {
+    let step_at = |now: &str, kept_until: Option<&str>| {
+        let scene =
+            Scene::new().published("K1", "21 03:00:00").damaged(|secret| secret.stamped = false).at(now);
+        let key = fingerprint("K0");
+        let kept_until = kept_until.map(at);
+        let moved = Moved { to: String::new(), key: Some(key), overlap: Some(HOUR), kept_until };
+        let path = scene.observed().target.place.unwrap();
+        let strays = Some(Strays { withdrawn: vec![Withdrawn { path, moved }], ..Strays::default() });
+        let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
+        let step = plan(&scene.policy, world, Asked::Due).steps.remove(0);
+        (step.remembers, step.stamp)
+    };
+    assert_eq!(step_at("21 12:29:59", Some("21 12:30:00")), (true, false));
+    assert_eq!(step_at("21 12:30:00", Some("21 12:30:00")), (false, true));
+    assert_eq!(step_at("21 12:30:00", None), (true, false));
 }
 
 #[test]

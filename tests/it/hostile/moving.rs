@@ -106,6 +106,88 @@ async fn an_old_path_is_withdrawn_when_its_key_has_served_and_the_key_follows_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_renamed_project_works_while_its_secret_stands_where_another_project_came_to_live() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let place = format!("{FOLDER}/project-1");
+    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
+    rig.emulator.rename_project(&project, "Renamed");
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+
+    let organization = rig.emulator.add_organization("Other").id;
+    rig.emulator.add_project(&organization, "Project 1");
+    let still_works = async |arguments: &[&str]| {
+        let ended = rig.run(arguments).await;
+        assert!(!ended.events().contains(&"key.retired".to_owned()), "{arguments:?}: {ended:?}");
+        assert!(rig.emulator.authenticates(&old), "{arguments:?}: the secret at {place} has a dead key");
+    };
+    still_works(&["rotate", "--project", "Renamed"]).await;
+    still_works(&["rotate"]).await;
+    rig.emulator.suspend_organization(&organization, true);
+    still_works(&["rotate"]).await;
+    rig.emulator.suspend_organization(&organization, false);
+
+    let metadata = format!("{}/metadata/{place}", rig.corner.mount);
+    rig.corner.bao.root("DELETE", &metadata, Value::Null).await;
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("the key that nobody publishes any more is revoked", revoked).await;
+    // Its own key, at its own path, is nothing that another project has left.
+    let ended = rig.rotate().await;
+    assert!(!ended.events().contains(&"project.moved".to_owned()), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_withdrawn_secret_is_kept_although_another_project_publishes_at_its_path() {
+    let (mut rig, _) = renamed().await;
+    rig.set("rotation", "overlap", "\"4s\"");
+    let place = format!("{FOLDER}/project-1");
+    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
+    let data = format!("{}/data/{place}", rig.corner.mount);
+    let gone = async || rig.corner.bao.any("GET", &data, Value::Null).await.0 == 404;
+    rig.rotate_until("the old secret is withdrawn", gone).await;
+    let marks = async || rig.corner.metadata(&place).await["custom_metadata"].take();
+    let noted = marks().await["kept_until"].take();
+    let kept_until: DateTime<Utc> = noted.as_str().unwrap().parse().unwrap();
+
+    let organization = rig.emulator.organizations().remove(0).id;
+    let next = rig.emulator.add_project(&organization, "Project 1").id;
+    rig.rotate().await;
+    assert_eq!(rig.corner.get_raw(&place).await["project_id"], next);
+    if Utc::now() < kept_until {
+        assert!(rig.emulator.authenticates(&old), "who has just read it holds a dead key");
+    }
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("its key is revoked", revoked).await;
+    let revocation = rig.emulator.revocations().into_iter().find(|one| one.key.id == old).unwrap();
+    assert!(revocation.at >= kept_until, "{} < {kept_until}", revocation.at);
+    let alone = json!({"managed_by": "exceptionless-rotator/1 instance=default"});
+    rig.rotate_until("the marks are gone with it", async || marks().await == alone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_folder_is_looked_through_as_long_as_an_override_names_it() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let old = rig.key(&project).await;
+    rig.set("vault", "path", &format!("\"{FOLDER}-new/{{project_id}}\""));
+    rig.config.insert("[override]".to_owned(), format!("match = \"no project\"\npath = \"{FOLDER}/none\""));
+    rig.corner
+        .amend_policy(|policy| format!("{policy}\n{}", policy.replace(FOLDER, &format!("{FOLDER}-new"))))
+        .await;
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+    let events = rig.rotate().await.events();
+    assert!(events.contains(&"project.moved".to_owned()), "{events:?}");
+    assert!(rig.emulator.authenticates(&old), "the secret in the old folder has a dead key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_gets_its_old_name_back_is_at_home_there_again() {
     let (rig, project) = renamed().await;
     let data = format!("{}/data/{FOLDER}/project-1", rig.corner.mount);
@@ -113,11 +195,10 @@ async fn a_project_that_gets_its_old_name_back_is_at_home_there_again() {
     rig.rotate_until("the old secret is withdrawn", gone).await;
     rig.emulator.rename_project(&project, "Project 1");
     rig.rotate().await;
-    let metadata = rig.corner.metadata(&format!("{FOLDER}/project-1")).await;
-    assert_eq!(
-        metadata["custom_metadata"],
-        json!({"managed_by": "exceptionless-rotator/1 instance=default"})
-    );
+    // The marks tell how long the old key is kept, and go after that.
+    let marks = async || rig.corner.metadata(&format!("{FOLDER}/project-1")).await["custom_metadata"].take();
+    let alone = json!({"managed_by": "exceptionless-rotator/1 instance=default"});
+    rig.rotate_until("the marks are gone", async || marks().await == alone).await;
     let key = rig.corner.get_raw(&format!("{FOLDER}/project-1")).await["api_key"].take();
     assert!(rig.emulator.authenticates(key.as_str().unwrap()));
 }
