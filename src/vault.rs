@@ -19,9 +19,10 @@
 //!
 //! # What may be repeated
 //!
-//! Reads are repeated a few times when the failure may pass. A write is sent once; only a 403, which
-//! changed nothing, leads to a second attempt, with a new token. A write whose answer is lost is
-//! [`Kind::Ambiguous`], and the caller reads back. A dropped future is such a write, too.
+//! Reads are repeated a few times when the failure may pass. A write is repeated only when it has certainly
+//! changed nothing: no connection was made, a quota was spent (429), the node lags behind (412), or, with
+//! a new token, after a 403. A write whose answer is lost is [`Kind::Ambiguous`], and the caller reads back.
+//! A dropped future is such a write, too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ mod transport;
 pub struct VaultStore(Arc<Inner>);
 
 struct Inner {
-    transport: Transport,
+    transport: Arc<Transport>,
     session: Session,
     layout: Layout,
     mount: String,
@@ -73,7 +74,7 @@ impl VaultStore {
     /// Prepares a store, without any request.
     pub fn new(settings: &config::Vault, instance: Instance, traffic: &Traffic) -> Result<Self, VaultError> {
         Ok(Self(Arc::new(Inner {
-            transport: Transport::new(settings, traffic)?,
+            transport: Arc::new(Transport::new(settings, traffic)?),
             session: Session::new(settings.auth.clone()),
             layout: Layout::new(&settings.write, &settings.secret, instance),
             mount: settings.mount.clone(),

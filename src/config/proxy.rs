@@ -139,6 +139,12 @@ impl Variable {
         if scheme != "http" && scheme != "https" {
             return Err(not());
         }
+        // Where an `@` is not the one before the host, readers differ in what of it is the password.
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if host.matches('@').count() > 1 || path.contains('@') {
+            return Err(not());
+        }
         let matcher = Matcher::builder().all(text).build();
         let target: http::Uri = server.as_str().parse().map_err(|_| not())?;
         let proxy = matcher.intercept(&target).ok_or_else(not)?;

@@ -78,7 +78,7 @@ impl Session {
 
     /// A token, after a login or a renewal if one is due. A renewal that fails is no failure as long as
     /// the token lives.
-    pub(super) async fn token(&self, transport: &Transport) -> Result<Token, VaultError> {
+    pub(super) async fn token(&self, transport: &Arc<Transport>) -> Result<Token, VaultError> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if let Some(lease) = &state.lease
@@ -90,7 +90,9 @@ impl Session {
         if let Some(setback) = &state.setback
             && (somebody_tried || self.is_paused(setback))
         {
-            return state.living().map(|lease| lease.token.clone()).ok_or_else(|| setback.error.clone());
+            let error = setback.error.clone();
+            self.hold(&mut state, transport).await;
+            return state.living().map(|lease| lease.token.clone()).ok_or(error);
         }
         match self.refresh(&mut state, transport).await {
             Ok(token) => Ok(token),
@@ -110,14 +112,24 @@ impl Session {
 
     /// Renews the token if that is due. Returns the time until it is due next; `None` when it never is,
     /// or before the first login.
-    pub(super) async fn renew_if_due(&self, transport: &Transport) -> Result<Option<Duration>, VaultError> {
+    pub(super) async fn renew_if_due(
+        &self,
+        transport: &Arc<Transport>,
+    ) -> Result<Option<Duration>, VaultError> {
         let mut state = self.state.lock().await;
         let due = state.lease.as_ref().is_some_and(|lease| self.is_due(&state, lease));
-        if due && !state.setback.as_ref().is_some_and(|setback| self.is_paused(setback)) {
+        if due && state.setback.as_ref().is_some_and(|setback| self.is_paused(setback)) {
+            self.hold(&mut state, transport).await;
+        } else if due {
             self.refresh(&mut state, transport).await?;
         }
+        let held = self.is_held(&state);
         let due = state.lease.as_ref().and_then(|lease| lease.renew_at);
-        let next = due.map(|due| state.setback.as_ref().map_or(due, |setback| due.max(setback.retry_at)));
+        let next = due.map(|due| match &state.setback {
+            Some(setback) if held => due.min(setback.retry_at),
+            Some(setback) => due.max(setback.retry_at),
+            None => due,
+        });
         Ok(next.map(|next| next.saturating_duration_since(Instant::now())))
     }
 
@@ -131,7 +143,7 @@ impl Session {
     /// means that the token lives, so that a right is missing.
     pub(super) async fn succeed(
         &self,
-        transport: &Transport,
+        transport: &Arc<Transport>,
         refused: &Token,
     ) -> Result<Option<Token>, VaultError> {
         let current = self.token(transport).await?;
@@ -183,21 +195,54 @@ impl Session {
         self.method.credential()?.read().ok()
     }
 
+    /// Whether a lease is kept alive although its credential was replaced, because what stands there is not accepted.
+    fn is_held(&self, state: &State) -> bool {
+        self.is_replaced(state) && state.living().is_some_and(|lease| lease.renewable)
+    }
+
+    /// Renews such a lease if that is due: it depends on nobody's mending the file.
+    async fn hold(&self, state: &mut State, transport: &Transport) {
+        if !self.is_held(state) {
+            return;
+        }
+        let Some(lease) = state.lease.as_mut().filter(|lease| lease.is_due(Instant::now())) else { return };
+        match self.prolong(transport, lease).await {
+            Ok(renewed) => *lease = renewed,
+            Err(error) => {
+                tracing::warn!(
+                    event = "vault.renewal_failed",
+                    error = &error as &dyn std::error::Error,
+                    "cannot renew the Vault token, whose successor is not accepted either"
+                );
+                lease.put_off(Instant::now());
+            }
+        }
+    }
+
     /// Logs in or renews. On failure a lease that lives stays, with a later attempt in view.
-    async fn refresh(&self, state: &mut State, transport: &Transport) -> Result<Token, VaultError> {
+    async fn refresh(&self, state: &mut State, transport: &Arc<Transport>) -> Result<Token, VaultError> {
         let credential = self.credential();
         let refreshed = match &state.lease {
             Some(lease) if lease.renewable && !self.is_replaced(state) => self.renew(transport, lease).await,
-            Some(_) | None => self.log_in(transport).await,
+            lease => {
+                let needed = lease.as_ref().is_none_or(|lease| lease.is_due(Instant::now()));
+                self.log_in(transport, needed).await
+            }
         };
         self.attempts.fetch_add(1, Ordering::AcqRel);
         match refreshed {
             Ok(lease) => {
                 let token = lease.token.clone();
-                *state = State { lease: Some(lease), shown: credential, setback: None };
+                let shown = match self.method {
+                    // A successor that was spent is not what was shown.
+                    VaultAuth::AppRole { wrapped: true, .. } => self.unwrapping.unwrapped().await,
+                    _ => credential,
+                };
+                *state = State { lease: Some(lease), shown, setback: None };
                 Ok(token)
             }
             Err(error) => {
+                self.hold(state, transport).await;
                 if state.living().is_none() {
                     // Nothing is left to keep alive: the next request logs in, and nobody before it.
                     state.lease = None;
@@ -210,14 +255,15 @@ impl Session {
         }
     }
 
-    async fn log_in(&self, transport: &Transport) -> Result<Lease, VaultError> {
+    /// `needed` is whether no token would be there for long otherwise.
+    async fn log_in(&self, transport: &Arc<Transport>, needed: bool) -> Result<Lease, VaultError> {
         let serial = self.attempts.load(Ordering::Acquire);
         let granted = |info| Lease::granted(info, serial, Instant::now(), jitter::share());
         let lease = match &self.method {
             VaultAuth::Token { token } => self.take(transport, token, serial).await?,
             VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
                 let secret = match wrapped {
-                    true => self.unwrapping.secret_id(transport, mount, secret_id).await?,
+                    true => self.unwrapping.secret_id(transport, mount, secret_id, needed).await?,
                     false => read(secret_id)?,
                 };
                 let place = secret_id.to_string();
@@ -265,22 +311,23 @@ impl Session {
         Ok(Lease { renew_at: lease.renew_at.filter(|_| renewable), ..lease })
     }
 
-    async fn renew(&self, transport: &Transport, lease: &Lease) -> Result<Lease, VaultError> {
+    async fn renew(&self, transport: &Arc<Transport>, lease: &Lease) -> Result<Lease, VaultError> {
+        match self.prolong(transport, lease).await {
+            // The token is dead, may not renew itself, or is not renewable after all.
+            Err(VaultError::Forbidden { .. } | VaultError::Rejected { .. }) => {}
+            // The token nears its longest life.
+            Ok(renewed) if renewed.lasts < lease.full / 2 => {}
+            other => return other,
+        }
+        self.log_in(transport, true).await
+    }
+
+    async fn prolong(&self, transport: &Transport, lease: &Lease) -> Result<Lease, VaultError> {
         let attempt = Attempt::new(Operation::Renew, "auth/token/renew-self".to_owned());
         let call = transport.prepare(attempt, &RenewTokenSelfRequest { increment: None })?;
-        let answer = match transport.send(&call, Some(lease.token.secret()), None).await {
-            // The token is dead, may not renew itself, or is not renewable after all.
-            Err(VaultError::Forbidden { .. } | VaultError::Rejected { .. }) => {
-                return self.log_in(transport).await;
-            }
-            other => other?,
-        };
+        let answer = transport.send(&call, Some(lease.token.secret()), None).await?;
         let info = auth_info(transport, &call.attempt, &answer)?;
         let granted = Duration::from_secs(info.lease_duration);
-        if granted < lease.full / 2 {
-            // The token nears its longest life.
-            return self.log_in(transport).await;
-        }
         let (token, now) = (lease.token.clone(), Instant::now());
         let renewed = Lease::new(token, now, granted, info.renewable, jitter::share());
         tracing::debug!(event = "vault.renewed", lease_s = granted.as_secs(), "renewed the Vault token");

@@ -22,7 +22,7 @@ pub(super) fn explain(attempt: &Attempt, address: &str, error: reqwest::Error) -
         // In TLS 1.3 a server looks at the client's certificate when the client has begun to speak. Its reason for closing
         // is then lost more often than not.
         let problem = if address.starts_with("https:") && find(&error, closed_unused).is_some() {
-            "was closed before anything was asked, as a listener does that demands another client certificate, or one at all; check vault.client_cert_file, when it ends and who signed it, and Vault's log"
+            "was closed before anything was answered, as a listener does that demands another client certificate, or one at all; check vault.client_cert_file, when it ends and who signed it, and Vault's log"
         } else {
             "was lost; check the network and Vault's log"
         };
@@ -46,9 +46,9 @@ pub(super) fn explain(attempt: &Attempt, address: &str, error: reqwest::Error) -
 }
 
 fn tls_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
-    // h2 keeps of an error only what it says.
-    if let Some(alert) = cause.to_string().strip_prefix("received fatal alert: ") {
-        return Some(refused(alert));
+    // h2 keeps of an error only what it says, behind words of its own.
+    if let Some(alert) = cause.to_string().split_once("received fatal alert: ") {
+        return Some(refused(alert.1));
     }
     Some(match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(problem) => match problem {
@@ -129,7 +129,10 @@ fn socket_problem(cause: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 
 fn closed_unused(cause: &(dyn Error + 'static)) -> Option<()> {
-    cause.downcast_ref::<hyper::Error>()?.is_canceled().then_some(())
+    let unsent = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+    // We were still writing.
+    let closed = cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
+    (unsent || closed).then_some(())
 }
 
 fn connection_refused(cause: &(dyn Error + 'static)) -> Option<()> {

@@ -71,6 +71,11 @@ fn the_password_of_a_proxy_is_never_shown() {
         (format!("socks5://user:{marker}@proxy.example:1080"), "names a SOCKS proxy"),
         (format!("http://user:{marker} 2@proxy.example"), "is not the address of a proxy"),
         (format!("ftp://user:{marker}@proxy.example"), "is not the address of a proxy"),
+        (format!("http://user:hunter2@{marker}@proxy.example:3128"), "is not the address of a proxy"),
+        (format!("user:hunter2@{marker}@proxy.example:3128"), "is not the address of a proxy"),
+        (format!("http://user:12345/{marker}@proxy.example:3128"), "is not the address of a proxy"),
+        (format!("http://{marker}:12345?2@proxy.example:3128"), "is not the address of a proxy"),
+        (format!("http://{marker}:12345#2@proxy.example:3128"), "is not the address of a proxy"),
         (format!("http:/{marker}"), "is not the address of a proxy"),
     ];
     for (text, words) in wrong {

@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// is refused as well.
 const AFTER_REFUSAL: Duration = Duration::from_secs(5 * 60);
 
+/// Once it was refused twice, so that Vault has forgotten the others: each replica shows it on its own.
+const AFTER_REFUSALS: Duration = Duration::from_secs(16 * 60);
+
 /// The longest pause while the old token lives.
 const LONGEST_RENEWAL_PAUSE: Duration = Duration::from_secs(5 * 60);
 
@@ -43,6 +46,8 @@ pub(super) struct Lease {
     pub(super) token: Token,
     /// How long a login, or a renewal, is good for at first.
     pub(super) full: Duration,
+    /// How long it was good for when it was last renewed.
+    pub(super) lasts: Duration,
     pub(super) renewable: bool,
     /// When to do something about its end. `None` for a token that does not end, such as a root token, or that is used
     /// until it does.
@@ -56,6 +61,8 @@ pub(super) struct Setback {
     pub(super) error: VaultError,
     /// The failures in a row.
     failures: u32,
+    /// Those of them in which Vault refused this credential, and counted it.
+    refusals: u32,
     pub(super) retry_at: Instant,
     /// What was shown to Vault. Another one is tried at once.
     credential: Option<SecretString>,
@@ -74,7 +81,7 @@ impl Lease {
         let ends = (!full.is_zero()).then(|| now + full);
         let pause = (full * 2 / 3).mul_f64(1.0 - EARLY * share);
         let renew_at = ends.map(|_| now + pause.max(SHORTEST_PAUSE.min(full)));
-        Self { token, full, renewable, renew_at, ends }
+        Self { token, full, lasts: full, renewable, renew_at, ends }
     }
 
     /// What a login brought.
@@ -90,10 +97,16 @@ impl Lease {
     pub(super) fn is_alive(&self, now: Instant) -> bool {
         self.ends.is_none_or(|ends| now < ends)
     }
+
+    /// After a renewal that failed: not before half of what remains is over.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        self.renew_at = self.ends.map(|ends| now + while_it_lives(ends, now));
+    }
 }
 
 impl Setback {
-    /// The pause after a failure. While the old token lives it is half of what remains of that.
+    /// The pause after a failure. While the old token lives it is half of what remains of that, unless it is the
+    /// credential that must not be shown again.
     pub(super) fn new(
         error: VaultError,
         former: Option<&Self>,
@@ -104,25 +117,35 @@ impl Setback {
     ) -> Self {
         let failures = former.map_or(1, |former| former.failures.saturating_add(1));
         let growing = SHORTEST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE);
+        let before = former.filter(|former| former.has_shown(credential.as_ref()));
+        let before = before.map_or(0, |former| former.refusals);
+        let refused = matches!(&error, VaultError::Login(refused) if refused.may_lock());
+        let refusals = before.saturating_add(u32::from(refused));
         let pause = match living.map(|lease| lease.ends) {
-            Some(Some(ends)) => {
-                (ends.saturating_duration_since(now) / 2).min(LONGEST_RENEWAL_PAUSE).max(SHORTEST_PAUSE)
-            }
+            _ if refused && refusals > 1 => AFTER_REFUSALS,
+            _ if refused => AFTER_REFUSAL,
+            Some(Some(ends)) => while_it_lives(ends, now),
             Some(None) => LONGEST_RENEWAL_PAUSE,
-            None if matches!(&error, VaultError::Login(refused) if refused.may_lock()) => AFTER_REFUSAL,
             None => growing.mul_f64(1.0 - share / 2.0),
         };
-        Self { error, failures, retry_at: now + pause, credential }
+        Self { error, failures, refusals, retry_at: now + pause, credential }
     }
 
     /// Whether Vault is still left alone.
     pub(super) fn stands(&self, now: Instant, credential: Option<&SecretString>) -> bool {
-        let unchanged = match (&self.credential, credential) {
+        self.has_shown(credential) && now < self.retry_at
+    }
+
+    fn has_shown(&self, credential: Option<&SecretString>) -> bool {
+        match (&self.credential, credential) {
             (Some(shown), Some(found)) => same_secret(shown, found),
             (shown, found) => shown.is_none() && found.is_none(),
-        };
-        unchanged && now < self.retry_at
+        }
     }
+}
+
+fn while_it_lives(ends: Instant, now: Instant) -> Duration {
+    (ends.saturating_duration_since(now) / 2).min(LONGEST_RENEWAL_PAUSE).max(SHORTEST_PAUSE)
 }
 
 /// Whether two secrets are the same one.

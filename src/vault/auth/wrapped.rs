@@ -3,7 +3,8 @@
 //! That somebody else was faster is noticed, which is the point of wrapping. A thief could wrap again what was stolen,
 //! but not at the endpoint that secret ids come from; so the token is looked up first, and left alone if it comes from
 //! elsewhere. The secret id stays in memory for the logins to come, also those of the store that follows after a reload:
-//! nobody could unwrap it again.
+//! nobody could unwrap it again. For the same reason it is unwrapped in a task of its own, which nothing cancels:
+//! whoever waits for it may be dropped at any time, and what Vault says then is still kept.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use rustify_derive::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
 use super::lease::same_secret;
 use crate::config::SecretSource;
@@ -75,16 +77,55 @@ impl Unwrapping {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The secret id, unwrapped now unless it was before. The lock is held meanwhile, so that nobody tries it twice.
+    /// The wrapping token of the secret id that is in use.
+    pub(super) async fn unwrapped(&self) -> Option<SecretString> {
+        self.memory().lock().await.kept.as_ref().map(|(wrapping, _)| wrapping.clone())
+    }
+
+    /// The secret id, unwrapped now unless it was before. When the wrapping token cannot be unwrapped and a login is
+    /// `needed`, it is the one that was unwrapped before.
     pub(super) async fn secret_id(
         &self,
+        transport: &Arc<Transport>,
+        mount: &str,
+        source: &SecretSource,
+        needed: bool,
+    ) -> Result<SecretString, VaultError> {
+        let memory = self.memory();
+        let (transport, mount, source) = (Arc::clone(transport), mount.to_owned(), source.clone());
+        let lost = spent(&mount, source.to_string(), true);
+        let unwrapping = async move {
+            // It is held to the end, so that nobody tries it twice.
+            let mut memory = memory.lock().await;
+            match memory.secret_id(&transport, &mount, &source).await {
+                Err(error @ VaultError::Login(_)) if needed && memory.kept.is_some() => {
+                    tracing::warn!(
+                        event = "vault.unwrapping_failed",
+                        error = &error as &dyn std::error::Error,
+                        "logging in with the secret id that was unwrapped before"
+                    );
+                    memory.kept.as_ref().map(|(_, secret_id)| secret_id.clone()).ok_or(error)
+                }
+                other => other,
+            }
+        };
+        match tokio::spawn(unwrapping.in_current_span()).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends.
+            Err(_) => Err(lost),
+        }
+    }
+}
+
+impl Memory {
+    async fn secret_id(
+        &mut self,
         transport: &Transport,
         mount: &str,
         source: &SecretSource,
     ) -> Result<SecretString, VaultError> {
-        let memory = self.memory();
-        let mut memory = memory.lock().await;
-        let wrapping = match (super::read(source), &memory.kept) {
+        let wrapping = match (super::read(source), &self.kept) {
             (Ok(wrapping), Some((used, secret_id))) if same_secret(&wrapping, used) => {
                 return Ok(secret_id.clone());
             }
@@ -94,11 +135,11 @@ impl Unwrapping {
             (Err(error), None) => return Err(error),
         };
         let place = source.to_string();
-        let unheard = memory.unheard.as_ref().is_some_and(|sent| same_secret(sent, &wrapping));
+        let unheard = self.unheard.as_ref().is_some_and(|sent| same_secret(sent, &wrapping));
         look_up(transport, mount, &place, &wrapping, unheard).await?;
         let attempt = Attempt::new(Operation::Unwrap, "sys/wrapping/unwrap".to_owned());
         let call = transport.prepare(attempt, &Unwrap {})?;
-        memory.unheard = Some(wrapping.clone());
+        self.unheard = Some(wrapping.clone());
         let answer = match transport.send(&call, Some(&wrapping), None).await {
             Err(VaultError::Rejected { .. } | VaultError::Forbidden { .. }) => {
                 return Err(spent(mount, place, unheard));
@@ -107,7 +148,7 @@ impl Unwrapping {
         };
         let Unwrapped { secret_id } = transport.data(&call.attempt, &answer)?;
         let secret_id = SecretString::from(secret_id);
-        *memory = Memory { kept: Some((wrapping, secret_id.clone())), unheard: None };
+        *self = Self { kept: Some((wrapping, secret_id.clone())), unheard: None };
         tracing::info!(event = "vault.unwrapped", "unwrapped the secret id");
         Ok(secret_id)
     }

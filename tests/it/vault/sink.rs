@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use exceptionless_emulator::Relay;
 use exceptionless_rotator::config::{self, SecretSource, VaultAuth};
 use exceptionless_rotator::traffic::Traffic;
 use exceptionless_rotator::vault::{VaultError, VaultStore};
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use super::{path, text};
 use crate::support::bao::{Bao, Corner, instance};
+use crate::support::patience;
 use crate::support::rig::Rig;
 use crate::support::stand_in::{Reply, StandIn};
 
@@ -77,6 +79,24 @@ async fn what_is_no_token_does_not_replace_one_and_is_tried_once() {
     assert!(store.renew_if_due().await.unwrap().is_some());
     sink.put("second").await;
     assert_eq!(store.whoami().await.unwrap().display_name, "token-second", "its successor is tried at once");
+}
+
+#[tokio::test]
+async fn a_dead_token_in_the_file_does_not_let_the_living_one_die() {
+    let sink = Sink::new().await;
+    let relay = Relay::to(&sink.corner.bao.address).await.unwrap();
+    fs::write(&sink.file, sink.corner.token("4s").await).unwrap();
+    let store = sink.store_at(&relay.url());
+    store.read(&path("a")).await.unwrap();
+    fs::write(&sink.file, "s.a-token-that-is-dead").unwrap();
+    store.renew_if_due().await.unwrap_err();
+    let renewed = || relay.seen().iter().filter(|line| line.contains("renew-self")).count();
+    patience("it has outlived its first lease", async || {
+        let _ = store.renew_if_due().await;
+        renewed() >= 2
+    })
+    .await;
+    store.read(&path("a")).await.unwrap();
 }
 
 #[tokio::test]

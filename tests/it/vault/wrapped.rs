@@ -91,6 +91,41 @@ async fn one_that_somebody_else_unwrapped_or_that_expired_is_a_possible_compromi
 }
 
 #[tokio::test]
+async fn a_successor_that_is_spent_does_not_take_away_what_was_unwrapped_before() {
+    let corner = Bao::shared().await.corner().await;
+    put(&corner, "1m").await;
+    let store = store_at(&corner, &corner.bao.address).await;
+    store.read(&path("a")).await.unwrap();
+    put(&corner, "1m").await;
+    store_at(&corner, &corner.bao.address).await.read(&path("a")).await.unwrap();
+    for _ in 0..2 {
+        let error = store.renew_if_due().await.unwrap_err();
+        assert!(matches!(error, VaultError::Login(LoginRefused::Spent { .. })), "{}", text(&error));
+        corner.revoke_logins().await;
+        store.read(&path("a")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_gives_up_while_it_is_unwrapped_loses_nothing() {
+    let corner = Bao::shared().await.corner().await;
+    let relay = Relay::to(&corner.bao.address).await.unwrap();
+    let slow = Kind::Slow(std::time::Duration::from_millis(500));
+    relay.add_fault(Fault::new("POST", "/v1/sys/wrapping/unwrap", slow).applied());
+    put(&corner, "1m").await;
+    let store = store_at(&corner, &relay.url()).await;
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move { store.read(&path("a")).await.is_ok() }
+    });
+    crate::support::patience("it is on its way", async || relay.struck() == 1).await;
+    reader.abort();
+    assert!(reader.await.unwrap_err().is_cancelled());
+    store.read(&path("a")).await.unwrap();
+    assert_eq!(unwraps(&relay), 1);
+}
+
+#[tokio::test]
 async fn what_was_wrapped_elsewhere_is_left_alone() {
     let corner = Bao::shared().await.corner().await;
     let again = json!({"secret_id": "stolen-and-wrapped-again"});

@@ -24,7 +24,7 @@ fn refused() -> VaultError {
 }
 
 /// How often Vault is asked in an hour in which somebody wants a token ten times a second.
-fn attempts(error: impl Fn() -> VaultError, share: f64) -> usize {
+fn attempts(error: impl Fn() -> VaultError, share: f64, lives: Option<Duration>) -> usize {
     let (start, credential) = (Instant::now(), SecretString::from("c"));
     let mut setback: Option<Setback> = None;
     let asked = (0..36_000).filter(|tenth| {
@@ -32,7 +32,16 @@ fn attempts(error: impl Fn() -> VaultError, share: f64) -> usize {
         if setback.as_ref().is_some_and(|setback| setback.stands(now, Some(&credential))) {
             return false;
         }
-        setback = Some(Setback::new(error(), setback.as_ref(), None, Some(credential.clone()), now, share));
+        let living = lives.map(|lives| lease(lives.saturating_sub(now - start), share, now));
+        let living = living.filter(|lease| lease.full > Duration::ZERO);
+        setback = Some(Setback::new(
+            error(),
+            setback.as_ref(),
+            living.as_ref(),
+            Some(credential.clone()),
+            now,
+            share,
+        ));
         true
     });
     asked.count()
@@ -62,15 +71,31 @@ fn a_token_without_end_is_never_due_and_never_dead() {
 #[test]
 fn an_hour_without_vault_costs_a_login_every_few_seconds_at_most() {
     for share in [0.0, 0.5, 0.999] {
-        let asked = attempts(down, share);
+        let asked = attempts(down, share, None);
         assert!((3600 / 9..=3600 / 4 + 4).contains(&asked), "{asked}");
     }
 }
 
 #[test]
 fn an_hour_with_a_wrong_secret_never_shows_it_five_times_in_a_quarter_of_an_hour() {
-    assert_eq!(attempts(refused, 0.5), 12);
-    assert!(3 * AFTER_REFUSAL >= HOUR / 4);
+    // At once, after five minutes, and from then on when Vault has forgotten those.
+    for lives in [None, Some(SECOND), Some(SECOND * 46), Some(HOUR * 2)] {
+        assert_eq!(attempts(refused, 0.5, lives), 5, "{lives:?}");
+    }
+    assert!(AFTER_REFUSALS > HOUR / 4);
+}
+
+#[test]
+fn another_secret_that_is_refused_is_the_first_of_its_kind() {
+    let now = Instant::now();
+    let next = |former: Option<&Setback>, secret: &str, error| {
+        Setback::new(error, former, None, Some(secret.to_owned().into()), now, 0.0)
+    };
+    let first = next(None, "old", refused());
+    let down = next(Some(&first), "old", down());
+    let second = next(Some(&down), "old", refused());
+    assert_eq!([&first, &second].map(|setback| setback.retry_at - now), [AFTER_REFUSAL, AFTER_REFUSALS]);
+    assert_eq!(next(Some(&second), "new", refused()).retry_at - now, AFTER_REFUSAL);
 }
 
 #[test]
