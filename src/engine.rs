@@ -43,6 +43,7 @@ use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::exceptionless::{ExceptionlessClient, ExceptionlessError};
+use crate::plan::moved::Fate;
 use crate::plan::selection::{LeftOut, Only};
 use crate::plan::{self, Asked, Plan, Step};
 use crate::traffic::Traffic;
@@ -315,8 +316,8 @@ impl Engine {
         {
             event::project_held(step, hold);
         }
-        for former in &step.moved {
-            event::project_formerly(step, former);
+        for former in step.moved.iter().filter(|former| former.fate == Fate::Waits) {
+            event::project_moved(step, former);
         }
         let (Ok(path), Some(sight)) = (&step.observed.target.place, step.observed.sight()) else {
             return (Outcome::Held, None);

@@ -7,6 +7,7 @@
 //! what the clients below say.
 
 mod credential;
+mod lease;
 
 use std::error::Error;
 use std::io;
@@ -18,7 +19,6 @@ use tracing::field::{Empty, display};
 
 use crate::domain::ids::{Instance, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
-use crate::domain::lease::Holder;
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::Publication;
@@ -32,6 +32,7 @@ use crate::plan::world::{OwnKey, Stray};
 use super::report::{Failure, PassReport};
 
 pub(super) use credential::*;
+pub(super) use lease::*;
 
 /// Every value of the field `event` that the engine writes.
 pub const EVENTS: [&str; 37] = [
@@ -294,26 +295,34 @@ pub(super) fn project_held(step: &Step, hold: &Hold) {
     project_event!(warn, "project.held", target, {reason = hold.label(), path,}, "held: {hold}");
 }
 
-/// What has its mark already has been told.
-pub(super) fn project_formerly(step: &Step, former: &Former) {
-    let (path, key) = (&former.stray.path, former.stray.key.map(display));
-    if former.fate == Fate::Waits {
-        project_event!(
-            warn, "project.moved", step.observed.target, { path = %path, key, fate = "waits", },
+/// What waits may wait for weeks, in every pass, and is told by `status`, `explain` and `plan`; so only the change of it
+/// is a warning.
+pub(super) fn project_moved(step: &Step, former: &Former) {
+    let Former { stray, fate } = former;
+    let (path, key, target) = (&stray.path, stray.key.map(display), &step.observed.target);
+    match fate {
+        Fate::Waits => project_event!(
+            debug, "project.moved", target, { path = %path, key, fate = fate.label(), },
             "its older secret at {path} stays until the key in it has served its overlap"
-        );
+        ),
+        Fate::Marked => project_event!(
+            warn, "project.moved", target, { path = %path, key, fate = fate.label(), },
+            "its older secret at {path} is marked: it stays, and the key in it; delete its metadata once nobody reads it"
+        ),
+        Fate::Withdrawn => project_event!(
+            warn, "project.moved", target, { path = %path, key, fate = fate.label(), },
+            "its older secret at {path} is withdrawn: the key in it is kept for one more overlap"
+        ),
+        // It was told when it got its mark.
+        Fate::Kept => {}
     }
 }
 
-pub(super) fn project_moved(step: &Step, stray: &Stray, fate: Fate) {
-    let (path, key) = (&stray.path, stray.key.map(display));
-    let remedy = match fate {
-        Fate::Withdrawn => "the key in it is kept for one more overlap",
-        _ => "it stays, and the key in it; delete its metadata once nobody reads it",
-    };
-    project_event!(
-        warn, "project.moved", step.observed.target, { path = %path, key, fate = fate.label(), },
-        "its older secret at {path} is {}: {remedy}", fate.label()
+pub(super) fn move_failed(path: &SecretPath, error: &dyn Error) {
+    let error = chain(error);
+    tracing::error!(
+        event = "project.move_failed", %path, error,
+        "the secret at an old path of a project, {path}, could not be changed: {error}"
     );
 }
 
@@ -371,37 +380,6 @@ pub(super) fn vanished_held(brake: &Brake) {
         known = brake.known,
         "{brake}"
     );
-}
-
-pub(super) fn lease_acquired(holder: &Holder, version: u64) {
-    tracing::info!(event = "lease.acquired", %holder, version, "holds the lease as {holder}, and runs the passes");
-}
-
-pub(super) fn lease_taken_over(holder: &Holder, version: u64, from: &Holder) {
-    tracing::info!(
-        event = "lease.taken_over", %holder, version, %from,
-        "{from} did not renew the lease; {holder} has taken it over, and runs the passes"
-    );
-}
-
-pub(super) fn lease_lost(holder: &Holder, reason: &'static str, by: Option<&Holder>) {
-    let by = by.map(display);
-    tracing::warn!(
-        event = "lease.lost", %holder, reason, by,
-        "{holder} has lost the lease ({reason}), and begins nothing before it holds it again"
-    );
-}
-
-pub(super) fn lease_renounced(holder: &Holder, version: u64) {
-    tracing::info!(event = "lease.renounced", %holder, version, "{holder} gave up the lease");
-}
-
-pub(super) fn lease_conflict(path: &SecretPath, conflict: &str) {
-    tracing::error!(event = "lease.conflict", %path, "no pass can run here: {conflict}");
-}
-
-pub(super) fn lease_failed(error: &str) {
-    tracing::warn!(event = "lease.failed", error, "the lease could not be read or written: {error}");
 }
 
 /// An error and everything that it came from, in one line.

@@ -25,23 +25,24 @@ pub(super) async fn settle(
         if engine.tenure.stands()
             && let Err(error) = close(engine, &path, moved, home.map(|home| home.rule.overlap)).await
         {
-            failed(&path, &error);
+            event::move_failed(&path, &error);
             report.tidy_failures.push(format!("{path}: {}", event::chain(&error)));
         }
     }
     for step in steps {
         let Ok(home) = &step.observed.target.place else { continue };
-        for Former { stray, fate } in &step.moved {
+        for former in &step.moved {
+            let Former { stray, fate } = former;
             if !matches!(fate, Fate::Marked | Fate::Withdrawn) || !engine.tenure.stands() {
                 continue;
             }
             let overlap = stray.overlap.max(Some(step.observed.target.rule.overlap));
             let moved = Moved { to: home.to_string(), key: stray.key, overlap, kept_until: None };
             match leave(engine, stray, *fate, moved).await {
-                Ok(true) => event::project_moved(step, stray, *fate),
+                Ok(true) => event::project_moved(step, former),
                 Ok(false) => {}
                 Err(error) => {
-                    failed(&stray.path, &error);
+                    event::move_failed(&stray.path, &error);
                     report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
                 }
             }
@@ -83,12 +84,4 @@ fn still(stray: &Stray, secret: &Secret) -> bool {
     matches!(&secret.state, SecretState::Ours(now)
         if now.project_id.as_ref() == Some(&stray.project_id)
             && now.api_key.as_ref().map(|key| key.fingerprint()) == stray.key)
-}
-
-fn failed(path: &SecretPath, error: &VaultError) {
-    let error = event::chain(error);
-    tracing::error!(
-        event = "project.move_failed", %path, error,
-        "the secret at an old path of a project, {path}, could not be changed: {error}"
-    );
 }
