@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::daemon::times::{relative, span, stamp};
 use crate::engine::Request;
-use crate::engine::inventory::{Condition, Entry, Keeper};
+use crate::engine::inventory::{Entry, KeyOwner};
 
 use super::exit::{Exit, Failure};
 use super::survey::{self, survey};
@@ -37,9 +37,8 @@ pub(super) fn run(file: Option<&Path>, wanted: &Wanted, output: Output) -> Resul
 
 impl Wanted {
     fn wants(&self, entry: &Entry, now: DateTime<Utc>) -> bool {
-        let age = self.older_than.map(|age| TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX));
-        let nobodys = entry.keeper == Keeper::Person && entry.condition != Condition::Published;
-        (nobodys || !self.unmanaged) && age.is_none_or(|age| now - entry.created > age)
+        let wanted = !self.unmanaged || entry.is_unmanaged();
+        wanted && self.older_than.is_none_or(|age| entry.is_older_than(age, now))
     }
 }
 
@@ -73,16 +72,16 @@ struct Row {
 impl Row {
     fn new(entry: &Entry, now: DateTime<Utc>) -> Self {
         let project = entry.project.as_ref();
-        let instance = match &entry.keeper {
-            Keeper::OtherInstance(instance) => instance.as_ref().map(ToString::to_string),
-            Keeper::Ours | Keeper::Person => None,
+        let instance = match &entry.owner {
+            KeyOwner::OtherInstance(instance) => instance.as_ref().map(ToString::to_string),
+            KeyOwner::Ours | KeyOwner::Person => None,
         };
         Self {
             project_id: project.map(|project| project.id.to_string()),
             project: project.map(|project| project.name.clone()),
             organization: entry.organization_name.to_string(),
             key: entry.key.fingerprint().to_string(),
-            owner: entry.keeper.label(),
+            owner: entry.owner.label(),
             instance,
             state: entry.condition.label(),
             disabled: entry.disabled,

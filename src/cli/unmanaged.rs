@@ -64,7 +64,9 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
         confirm::ask(question, word)?;
         // The answer may have taken its time. Nothing is ended that was not shown.
         let shown = found.keys.iter().map(|one| one.key.fingerprint()).collect();
+        let first = std::mem::take(&mut found);
         found = find(&engine, &request, &Wish { keys: shown, ..wish.clone() })?;
+        found.inherit(first);
     }
     let deeds = setup::block_on(async {
         let signals = Signals::catch()?;
@@ -88,5 +90,8 @@ fn plan(engine: &Engine, found: &Found, wish: &Wish) -> String {
     let mut text = table(["PROJECT", "KEY", "AGE", "MINTED"], rows);
     let (number, done) = (found.keys.len(), if wish.delete { "delete" } else { "disable" });
     text += &format!("\n{number} keys that nobody manages to {done}: {number} requests against the budget\n");
+    for (key, why) in &found.refused {
+        text += &format!("key {key} stays: {why}\n");
+    }
     printable(&text)
 }

@@ -57,7 +57,7 @@ pub(super) fn rotation(
     let zone = section.required("timezone", "\"UTC\"", zone);
     let splay = section.required("splay", "\"30m\"", whole_seconds);
     let overlap = section.required("overlap", "\"24h\"", overlap);
-    let twice = section.required("revocation", "\"delete\"", twice);
+    let stages = section.required("revocation", "\"delete\"", stages);
     let disabled_for = section.required("disabled_for", "\"7d\"", Given::positive);
     let reconcile_every = section.required("reconcile_every", "\"15m\"", Given::positive);
     let concurrency = section.required("concurrency", "8", |given| match usize::try_from(given.integer()?) {
@@ -69,7 +69,7 @@ pub(super) fn rotation(
     });
     section.finish(report);
 
-    let general = Terms { path, cron, zone, splay, overlap, twice, disabled_for };
+    let general = Terms { path, cron, zone, splay, overlap, stages, disabled_for };
     let overrides = overrides(sources, report, &general, now);
     Some(Rotation {
         instance: instance?,
@@ -80,6 +80,13 @@ pub(super) fn rotation(
     })
 }
 
+/// How a key is revoked; for how long it is disabled stands elsewhere.
+#[derive(Clone, Copy)]
+enum Stages {
+    Delete,
+    DisableThenDelete,
+}
+
 /// The parts of a rule, as far as they are known.
 #[derive(Clone)]
 struct Terms {
@@ -88,19 +95,20 @@ struct Terms {
     zone: Option<Tz>,
     splay: Option<Duration>,
     overlap: Option<Duration>,
-    /// Whether revocation has two stages.
-    twice: Option<bool>,
+    stages: Option<Stages>,
     disabled_for: Option<Duration>,
 }
 
 impl Terms {
     fn rule(self, now: DateTime<Utc>) -> Option<Rule> {
-        let Self { path, cron, zone, splay, overlap, twice, disabled_for } = self;
+        let Self { path, cron, zone, splay, overlap, stages, disabled_for } = self;
         // Whether an expression ever comes does not depend on the zone, so it has been checked.
         let schedule = Schedule::parse(&cron?, zone?, now).ok()?;
         let disabled_for = disabled_for?;
-        let revocation =
-            if twice? { Revocation::DisableThenDelete { disabled_for } } else { Revocation::Delete };
+        let revocation = match stages? {
+            Stages::Delete => Revocation::Delete,
+            Stages::DisableThenDelete => Revocation::DisableThenDelete { disabled_for },
+        };
         Some(Rule { path: path?, schedule, splay: splay?, overlap: overlap?, revocation })
     }
 }
@@ -151,7 +159,7 @@ fn overrides(
         let zone = section.optional("timezone", zone);
         let splay = section.optional("splay", whole_seconds);
         let overlap = section.optional("overlap", overlap);
-        let twice = section.optional("revocation", twice);
+        let stages = section.optional("revocation", stages);
         let disabled_for = section.optional("disabled_for", Given::positive);
         section.finish(report);
 
@@ -161,7 +169,7 @@ fn overrides(
             zone: zone.or(general.zone),
             splay: splay.or(general.splay),
             overlap: overlap.or(general.overlap),
-            twice: twice.or(general.twice),
+            stages: stages.or(general.stages),
             disabled_for: disabled_for.or(general.disabled_for),
         };
         overrides.push(matches.zip(terms.rule(now)).map(|(matches, rule)| Override { matches, rule }));
@@ -218,8 +226,8 @@ pub(super) fn whole_seconds(given: &mut Given<'_>) -> Result<Duration, Complaint
     }
 }
 
-fn twice(given: &mut Given<'_>) -> Result<bool, Complaint> {
-    given.word(&[("delete", false), ("disable_then_delete", true)])
+fn stages(given: &mut Given<'_>) -> Result<Stages, Complaint> {
+    given.word(&[("delete", Stages::Delete), ("disable_then_delete", Stages::DisableThenDelete)])
 }
 
 fn overlap(given: &mut Given<'_>) -> Result<Duration, Complaint> {

@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::ids::{Instance, RotationId};
 
+/// How the notes of every version begin.
+const FAMILY: &str = "exceptionless-rotator/";
+
 /// The product and the version of the marker format. Other programs read it; it does not change.
 const PRODUCT: &str = "exceptionless-rotator/1";
 
@@ -22,7 +25,13 @@ pub struct Marker {
 
 /// Whether notes begin as those of a rotator do, of whichever instance and version, and whatever a person has added.
 pub fn is_marked(notes: &str) -> bool {
-    notes.trim_start().starts_with("exceptionless-rotator/")
+    notes.trim_start().starts_with(FAMILY)
+}
+
+/// Whether a rotator of another version wrote them, in a form that this one cannot read.
+pub fn is_of_another_format(notes: &str) -> bool {
+    let ours = notes.trim_start().strip_prefix(PRODUCT).is_some_and(|rest| rest.starts_with(' '));
+    is_marked(notes) && !ours
 }
 
 impl Marker {
@@ -91,6 +100,19 @@ mod tests {
             &upper,
         ] {
             assert_eq!(Marker::parse(notes), None, "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn notes_that_a_person_edited_are_told_from_those_of_another_format() {
+        for (notes, marked, another) in [
+            (NOTES, true, false),
+            (&format!(" {NOTES}, of the importer"), true, false),
+            ("exceptionless-rotator/2 something", true, true),
+            ("exceptionless-rotator/10 instance=default", true, true),
+            ("of the importer", false, false),
+        ] {
+            assert_eq!((is_marked(notes), is_of_another_format(notes)), (marked, another), "{notes:?}");
         }
     }
 

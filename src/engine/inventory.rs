@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::ids::{Instance, OrganizationId, ProjectId};
 use crate::domain::key::ApiKey;
-use crate::domain::marker::{Marker, is_marked};
+use crate::domain::marker::{Marker, is_marked, is_of_another_format};
 use crate::domain::project::Project;
 use crate::exceptionless::ListedKey;
 use crate::plan::world::Observed;
 
 /// Who looks after a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keeper {
+pub enum KeyOwner {
     /// This rotator.
     Ours,
     /// Another instance, if its name can be read.
@@ -41,8 +42,8 @@ pub enum Condition {
     Retiring,
     /// Ours, and neither published nor listed: of an attempt that is under way or was interrupted.
     Unlisted,
-    /// Somebody else's business.
-    Unmanaged,
+    /// It works, and is somebody else's business.
+    Active,
 }
 
 /// One key.
@@ -57,7 +58,7 @@ pub struct Entry {
     /// The name of that.
     pub organization_name: Arc<str>,
     /// Who looks after it.
-    pub keeper: Keeper,
+    pub owner: KeyOwner,
     /// Its notes begin as those of a rotator, whatever follows.
     pub marked: bool,
     /// How it stands.
@@ -72,7 +73,19 @@ pub struct Entry {
     pub scopes: Vec<String>,
 }
 
-impl Keeper {
+impl Entry {
+    /// Whether no rotator looks after it: a person made it, or has taken it over, and no secret of ours has it published.
+    pub fn is_unmanaged(&self) -> bool {
+        self.owner == KeyOwner::Person && self.condition != Condition::Published
+    }
+
+    /// Whether it was minted longer ago than that.
+    pub fn is_older_than(&self, age: Duration, now: DateTime<Utc>) -> bool {
+        now - self.created > TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+impl KeyOwner {
     /// The stable word.
     pub fn label(&self) -> &'static str {
         match self {
@@ -86,9 +99,7 @@ impl Keeper {
         match notes.map(|notes| (Marker::parse(notes), notes)) {
             Some((Some(marker), _)) if marker.instance == *instance => Self::Ours,
             Some((Some(marker), _)) => Self::OtherInstance(Some(marker.instance)),
-            Some((None, notes)) if is_marked(notes) && !notes.starts_with("exceptionless-rotator/1 ") => {
-                Self::OtherInstance(None)
-            }
+            Some((None, notes)) if is_of_another_format(notes) => Self::OtherInstance(None),
             _ => Self::Person,
         }
     }
@@ -104,7 +115,7 @@ impl Condition {
             Self::Expired => "expired",
             Self::Retiring => "retiring",
             Self::Unlisted => "unlisted",
-            Self::Unmanaged => "unmanaged",
+            Self::Active => "active",
         }
     }
 }
@@ -131,13 +142,13 @@ pub(super) fn take(
             return None;
         }
         let observed = observed.flatten();
-        let keeper = Keeper::of(instance, listed.notes.as_deref());
+        let owner = KeyOwner::of(instance, listed.notes.as_deref());
         Some(Entry {
             project: observed.map(|observed| Arc::clone(&observed.target.project)),
             organization_name: Arc::clone(names.get(&listed.organization_id)?),
-            condition: condition(&listed, &keeper, observed, now),
+            condition: condition(&listed, &owner, observed, now),
             marked: listed.notes.as_deref().is_some_and(is_marked),
-            keeper,
+            owner,
             organization: listed.organization_id,
             disabled: listed.is_disabled,
             created: listed.created,
@@ -151,22 +162,22 @@ pub(super) fn take(
 
 fn condition(
     listed: &ListedKey,
-    keeper: &Keeper,
+    owner: &KeyOwner,
     observed: Option<&Observed>,
     now: DateTime<Utc>,
 ) -> Condition {
     let ours = observed.and_then(Observed::ours);
-    match keeper {
+    match owner {
         _ if ours.is_some_and(|published| published.publishes(&listed.key)) => Condition::Published,
         _ if listed.is_disabled => Condition::Disabled,
         _ if listed.is_suspended => Condition::Suspended,
         _ if listed.expires.is_some_and(|expires| expires <= now) => Condition::Expired,
-        Keeper::Ours
+        KeyOwner::Ours
             if ours.is_some_and(|published| published.retiring.contains(listed.key.fingerprint())) =>
         {
             Condition::Retiring
         }
-        Keeper::Ours => Condition::Unlisted,
-        Keeper::OtherInstance(_) | Keeper::Person => Condition::Unmanaged,
+        KeyOwner::Ours => Condition::Unlisted,
+        KeyOwner::OtherInstance(_) | KeyOwner::Person => Condition::Active,
     }
 }

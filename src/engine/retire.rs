@@ -8,6 +8,7 @@
 
 mod disable;
 mod licence;
+mod readers;
 pub(super) mod unmanaged;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use crate::domain::ids::ProjectId;
 use crate::domain::key::ApiKey;
 use crate::exceptionless::{Deleted, KeyCheck, MAX_DELETED_AT_ONCE};
 use crate::plan::emergency::doomed;
-use crate::plan::reason::Hold;
+use crate::plan::reason::{Due, Hold};
 use crate::plan::retire::Stage;
 use crate::plan::world::PublishedKey;
 use crate::plan::{Decision, Step, retire};
@@ -24,10 +25,10 @@ use crate::plan::{Decision, Step, retire};
 use super::report::{Outcome, PassReport, ProjectReport};
 use super::{Engine, Request, event};
 use disable::disable;
-use licence::{Candidate, License, license};
+use licence::{Candidate, Licence, license};
 
-/// How often a request is tried before it is left to the next pass.
-const ROUNDS: usize = 3;
+/// How often a request is tried before it is left to the next pass, or to a repetition of the command.
+pub(super) const ROUNDS: usize = 3;
 
 /// Revokes what the plan proposes and the secrets, read anew, license.
 pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], report: &mut PassReport) {
@@ -62,12 +63,12 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
         revoke_batch(engine, batch, report).await;
     }
     disable(engine, &first, report).await;
-    let (gone, asleep) =
+    let (gone, disabled) =
         (report.retired.iter().copied().collect(), report.disabled.iter().copied().collect());
     let clocks = engine.clocks();
     for project in &mut report.projects {
         project.standing.forget(&gone);
-        project.standing.note(&asleep, &engine.policy, &clocks);
+        project.standing.note(&disabled, &engine.policy, &clocks);
     }
 }
 
@@ -77,7 +78,7 @@ async fn revoke_batch(engine: &Engine, batch: &[Candidate<'_>], report: &mut Pas
     let mut failure = None;
     for _ in 0..ROUNDS {
         let turn = engine.exceptionless.turn().await;
-        let License { licensed, problems } = license(engine, batch).await;
+        let Licence { licensed, problems } = license(engine, batch).await;
         let keys: Vec<ApiKey> = licensed.iter().map(|candidate| candidate.key.key.clone()).collect();
         if keys.is_empty() || !engine.tenure.stands() {
             report.retire_failures.extend(problems);
@@ -130,15 +131,22 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
     }
 }
 
-/// In an emergency: the replaced key, if a person has made it theirs by editing its notes.
+/// In an emergency: the replaced key, if it worked and is not among our keys of the project, as when a person has edited
+/// its notes.
 fn taken_over(step: &Step) -> Option<String> {
     let sight = step.observed.sight()?;
     let replaced = sight.ours()?.api_key.as_ref()?;
     let is_ours = sight.keys.iter().any(|own| own.key == *replaced);
-    let alive = matches!(sight.published, PublishedKey::Alive { .. });
-    (alive && !is_ours).then(|| {
+    let worked = match sight.published {
+        PublishedKey::Alive { .. } | PublishedKey::Misplaced | PublishedKey::Dead(Due::KeyExpiring) => true,
+        PublishedKey::Missing | PublishedKey::Dead(_) => false,
+    };
+    (worked && !is_ours).then(|| {
         let (name, key) = (step.observed.target.project.full_name(), replaced.fingerprint());
-        format!("{name}: the replaced key {key} is not ours to revoke, since its notes were edited; revoke it by hand")
+        format!(
+            "{name}: the replaced key {key} is not ours to revoke, since its notes were edited or it belongs to another \
+             project; revoke it by hand"
+        )
     })
 }
 

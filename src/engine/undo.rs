@@ -2,8 +2,11 @@
 //!
 //! First a check-and-set publishes the same key again, with a fresh time in `retiring` for those that come back; then
 //! they are enabled. In the other order another rotator could end one between the two, by the time that the secret still
-//! has for it. Killed in between, a key stays disabled, and lives longer for its fresh time; the same command again
-//! brings it back. It dies in the end as every replaced key does: when another overlap has passed.
+//! has for it. Killed in between, a key stays disabled, and lives longer for its fresh time; named, it
+//! comes back. It dies in the end as every replaced key does: when another overlap has passed.
+//!
+//! Whoever disables a key by hand has a reason, perhaps that it has leaked. So without names only those come back that the
+//! rotator disabled itself: listed, where revocation has two stages, and not before their overlap was over.
 //!
 //! A key that a person made, and that `retire-unmanaged` disabled, comes back too if it is named: it stands in no list, so
 //! that it is only enabled.
@@ -19,19 +22,19 @@ use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{KeyCheck, Updated};
 use crate::plan::world::OwnKey;
-use crate::plan::{Decision, Step};
+use crate::plan::{Decision, Step, retire};
 use crate::vault::Secret;
 
 use super::attempt::Attempt;
 use super::deed::Deeds;
-use super::inventory::Keeper;
+use super::inventory::KeyOwner;
 use super::observe::Survey;
 use super::report::Outcome;
+use super::retire::ROUNDS;
 use super::{Engine, PassError, Request, event};
 
-/// How often a key is asked to come back before that is left to a repetition of the command.
-const ROUNDS: usize = 3;
-
+const BY_SOMEBODY_ELSE: &str = "disabled by somebody else, perhaps because it has leaked, or left over from an undo that was \
+                                interrupted; name it with --key to bring it back";
 const STOPPED: &str = "told to stop before; repeat the command";
 
 /// Brings back the disabled keys of the projects that the request names; of these only `wanted`, if any are named.
@@ -46,8 +49,13 @@ pub(super) async fn undo(
     let mut deeds = Deeds { blind, ..Deeds::default() };
     for step in plan.steps {
         let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
-        let chosen = |own: &&OwnKey| own.disabled && (wanted.is_empty() || wanted.contains(&own.fingerprint));
-        let chosen: Vec<OwnKey> = keys.filter(chosen).cloned().collect();
+        let named = |own: &OwnKey| wanted.is_empty() || wanted.contains(&own.fingerprint);
+        let disabled = keys.filter(|own| own.disabled && named(own)).cloned();
+        let ours = |own: &OwnKey| !wanted.is_empty() || retire::was_disabled_by_us(&step, own);
+        let (chosen, others): (Vec<OwnKey>, Vec<OwnKey>) = disabled.partition(ours);
+        for own in others {
+            deeds.add(&step.observed.target.project, own.fingerprint, Err(BY_SOMEBODY_ELSE.to_owned()));
+        }
         if chosen.is_empty() {
             continue;
         }
@@ -55,7 +63,7 @@ pub(super) async fn undo(
     }
     for entry in inventory {
         let key = entry.key.fingerprint();
-        let (Some(project), Keeper::Person) = (&entry.project, &entry.keeper) else { continue };
+        let (Some(project), KeyOwner::Person) = (&entry.project, &entry.owner) else { continue };
         if !(entry.disabled && wanted.contains(&key)) {
             continue;
         }

@@ -8,6 +8,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::reason::Due;
 use super::world::{Observed, OwnKey, PublishedKey, Sight};
 use super::{Plan, Step};
 
@@ -30,10 +31,15 @@ impl Cut {
     }
 }
 
-/// Whether the project has such a key. One that could not be looked at may have.
+/// Whether the project has such a key. One that could not be looked at may have; and a published key that works, though its
+/// project's listing does not say since when, may be one.
 pub(super) fn concerns(cut: Cut, observed: &Observed) -> bool {
     let Some(sight) = observed.sight() else { return true };
-    let published = matches!(sight.published, PublishedKey::Alive { created } if cut.covers(created));
+    let published = match sight.published {
+        PublishedKey::Alive { created } => cut.covers(created),
+        PublishedKey::Misplaced | PublishedKey::Dead(Due::KeyExpiring) => true,
+        PublishedKey::Missing | PublishedKey::Dead(_) => false,
+    };
     cut == Cut::Everything || published || sight.keys.iter().any(|key| cut.covers(key.created))
 }
 

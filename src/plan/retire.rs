@@ -80,6 +80,13 @@ fn disabled_for(rule: &Rule) -> TimeDelta {
     }
 }
 
+/// Whether it was this rotator that disabled a key: it only does so as the first of two stages, and when the overlap is over.
+pub fn was_disabled_by_us(step: &Step, own: &OwnKey) -> bool {
+    let staged = step.observed.target.rule.revocation != Revocation::Delete;
+    let waiting = step.waiting.iter().find(|waiting| waiting.key == own.fingerprint);
+    own.disabled && staged && waiting.is_some_and(|waiting| own.updated >= waiting.deadline)
+}
+
 /// When, by our clock, a key that is disabled now may be deleted.
 pub fn wake_after_disabling(rule: &Rule, clocks: &Clocks) -> DateTime<Utc> {
     clocks.latest() + disabled_for(rule) + lag(clocks)

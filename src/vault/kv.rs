@@ -51,7 +51,16 @@ struct PatchSecret {
 impl VaultStore {
     /// Reads the latest version of a secret, in one request.
     pub async fn read(&self, path: &SecretPath) -> Result<Secret, VaultError> {
-        let request = ReadSecretRequest { mount: self.mount(), path: path.to_string(), version: None };
+        self.read_one(path, None).await
+    }
+
+    /// Reads an earlier version. One that Vault no longer keeps is absent.
+    pub async fn read_version(&self, path: &SecretPath, version: u64) -> Result<Secret, VaultError> {
+        self.read_one(path, Some(version)).await
+    }
+
+    async fn read_one(&self, path: &SecretPath, version: Option<u64>) -> Result<Secret, VaultError> {
+        let request = ReadSecretRequest { mount: self.mount(), path: path.to_string(), version };
         let call =
             self.transport().prepare(self.attempt(Operation::Read, "data", path.as_str()), &request)?;
         let answer = self.call(&call, None).await?;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use chrono::{SecondsFormat, Utc};
-use exceptionless_emulator::{Fault, Kind};
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use exceptionless_emulator::{Fault, Kind, Token};
 use serde_json::json;
 
-use crate::support::patience;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::terminal::{at_a_terminal, recorded_at_a_terminal};
+use crate::support::{fingerprint, patience};
 
 const EMERGENCY: [&str; 3] = ["rotate", "--all", "--revoke-previous-now"];
 
@@ -166,4 +166,21 @@ async fn a_person_at_a_terminal_reads_the_plan_and_must_type_the_word() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(!ended.stdout.contains("to go on") && ended.stdout.contains("REVOKED AT ONCE"), "{ended:?}");
     assert!(rig.has_converged().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_works_and_whose_age_is_not_known_is_replaced_and_named_where_it_cannot_be_revoked() {
+    let rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let project = rig.projects().remove(0);
+    let taken = rig.key(&project).await;
+    rig.emulator.state(|state| {
+        let (key, expires) = (state.token(&taken).unwrap(), Some(state.now() + TimeDelta::hours(1)));
+        state.put_token(Token { notes: Some("of the importer now".to_owned()), expires, ..key });
+    });
+    let command = ["rotate", "--revoke-previous-now", "--minted-before", "2h", "--output", "json"];
+    let ended = rig.run(&command).await;
+    assert_eq!((ended.code, &ended.document()["published"]), (1, &json!(1)), "{ended:?}");
+    let problems = ended.document()["problems"].to_string();
+    assert!(problems.contains("not ours to revoke") && problems.contains(&fingerprint(&taken)), "{problems}");
 }

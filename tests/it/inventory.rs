@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::Token;
 use serde_json::{Value, json};
 
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::terminal::at_a_terminal;
+use crate::support::{fingerprint, until};
 
 const NOTES: &str = "the importer's; its old password was swordfish-7";
 
 /// So many projects, each with a published key, and with one that a person has just made.
 async fn rotated(projects: usize) -> Rig {
-    let rig = Rig::sized(projects).await;
+    rotated_with(Rig::sized(projects).await).await
+}
+
+async fn rotated_with(rig: Rig) -> Rig {
     rig.emulator.state(|state| {
         let created = state.now();
         for key in state.tokens() {
@@ -25,6 +29,33 @@ async fn rotated(projects: usize) -> Rig {
     rig
 }
 
+/// The same when everybody has read the published keys.
+async fn settled(projects: usize) -> Rig {
+    let mut rig = Rig::sized(projects).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let rig = rotated_with(rig).await;
+    everybody_has_read(&rig, TimeDelta::seconds(1)).await;
+    rig
+}
+
+/// Waits until the last publication lies so far back, and as long as a publication may take.
+async fn everybody_has_read(rig: &Rig, overlap: TimeDelta) {
+    for project in rig.projects() {
+        let secret = rig.secret(&project).await;
+        let rotated: DateTime<Utc> = secret["rotated_at"].as_str().unwrap().parse().unwrap();
+        until(rotated + TimeDelta::seconds(2) + overlap).await;
+    }
+}
+
+/// A person edits the notes of a key.
+fn take_over(rig: &Rig, key: &str) {
+    rig.emulator.state(|state| {
+        let token = state.token(key).unwrap();
+        let created = Utc::now() - TimeDelta::days(100);
+        state.put_token(Token { notes: Some("of the importer now".to_owned()), created, ..token });
+    });
+}
+
 /// A key of a project, older than all others, and otherwise as it shall be.
 fn plant(rig: &Rig, project: &str, days: i64, change: impl FnOnce(&mut Token)) -> String {
     let mut key = rig.emulator.create_person_key(project, NOTES);
@@ -33,10 +64,6 @@ fn plant(rig: &Rig, project: &str, days: i64, change: impl FnOnce(&mut Token)) -
     change(&mut key);
     rig.emulator.state(|state| state.put_token(key.clone()));
     key.id
-}
-
-fn fingerprint(key: &str) -> String {
-    exceptionless_rotator::domain::key::ApiKey::parse(key).unwrap().fingerprint().to_string()
 }
 
 fn rows(document: &Value) -> &Vec<Value> {
@@ -77,11 +104,11 @@ async fn the_inventory_tells_of_each_key_whose_it_is_and_how_it_stands() {
         (&published, "ours", "published"),
         (&old, "ours", "retiring"),
         (&lost, "ours", "unlisted"),
-        (&foreign, "other_instance", "unmanaged"),
-        (&persons, "person", "unmanaged"),
+        (&foreign, "other_instance", "active"),
+        (&persons, "person", "active"),
         (&disabled, "person", "disabled"),
         (&expired, "person", "expired"),
-        (&of_all, "person", "unmanaged"),
+        (&of_all, "person", "active"),
     ] {
         let row = row(&document, key);
         assert_eq!((&row["owner"], &row["state"]), (&json!(owner), &json!(state)), "{row}");
@@ -122,7 +149,7 @@ async fn the_inventory_tells_of_each_key_whose_it_is_and_how_it_stands() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_the_keys_that_nobody_manages_only_those_end_that_the_published_key_replaces() {
-    let rig = rotated(3).await;
+    let rig = settled(3).await;
     let [project, strange, _] = <[String; 3]>::try_from(rig.projects()).unwrap();
     let marker = "exceptionless-rotator/1 instance=staging rotation=0198c5d2-7b1e-7c3a-9f00-5d2f1c0a9b77";
     let chosen = plant(&rig, &project, 100, |_| ());
@@ -175,14 +202,17 @@ async fn of_the_keys_that_nobody_manages_only_those_end_that_the_published_key_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_keys_that_are_disabled_already_are_deleted() {
-    let rig = rotated(1).await;
+    let rig = settled(1).await;
     let project = rig.projects().remove(0);
-    let [works, asleep] =
+    let [works, disabled_key] =
         [false, true].map(|disabled| plant(&rig, &project, 100, |key| key.disabled = disabled));
     let document = retire(&rig, &["--older-than", "90d", "--delete"]).await.document();
-    assert_eq!(named(&document), BTreeSet::from([fingerprint(&asleep)]));
-    assert_eq!(row(&document, &asleep)["outcome"], "deleted");
-    assert!(rig.emulator.authenticates(&works) && rig.emulator.state(|state| state.token(&asleep)).is_none());
+    assert_eq!(named(&document), BTreeSet::from([fingerprint(&disabled_key)]));
+    assert_eq!(row(&document, &disabled_key)["outcome"], "deleted");
+    assert!(
+        rig.emulator.authenticates(&works)
+            && rig.emulator.state(|state| state.token(&disabled_key)).is_none()
+    );
     let ended = retire(&rig, &["--older-than", "90d", "--delete"]).await;
     assert_eq!((ended.code, &ended.document()["keys"]), (0, &json!([])));
 }
@@ -192,11 +222,7 @@ async fn the_key_that_a_secret_publishes_is_never_one_of_them() {
     let rig = rotated(1).await;
     let project = rig.projects().remove(0);
     let published = rig.key(&project).await;
-    rig.emulator.state(|state| {
-        let key = state.token(&published).unwrap();
-        let created = Utc::now() - TimeDelta::days(100);
-        state.put_token(Token { notes: Some("of the importer now".to_owned()), created, ..key });
-    });
+    take_over(&rig, &published);
     let ended = retire(&rig, &["--older-than", "90d"]).await;
     assert_eq!(ended.document()["keys"], json!([]), "{ended:?}");
     assert!(rig.emulator.authenticates(&published));
@@ -204,7 +230,7 @@ async fn the_key_that_a_secret_publishes_is_never_one_of_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_shown_the_keys_and_asked_and_a_program_must_say_yes() {
-    let rig = rotated(1).await;
+    let rig = settled(1).await;
     let project = rig.projects().remove(0);
     let key = plant(&rig, &project, 100, |_| ());
     let command = ["retire-unmanaged", "--older-than", "90d"];
@@ -220,4 +246,65 @@ async fn a_person_is_shown_the_keys_and_asked_and_a_program_must_say_yes() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(!rig.emulator.authenticates(&key));
     assert!(!ended.stdout.contains("swordfish"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_before_the_question_is_shown_with_it_and_told_after_it() {
+    let rig = settled(1).await;
+    let project = rig.projects().remove(0);
+    let [old, young] = [100, 89].map(|days| plant(&rig, &project, days, |_| ()));
+    let [one, other] = [&old, &young].map(|key| fingerprint(key));
+    let command = ["retire-unmanaged", "--older-than", "90d", "--key", &one, "--key", &other];
+    let ended = at_a_terminal(&rig, &command, "disable").await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let screen = &ended.stdout;
+    for told in [format!("key {other} stays: it is not older"), format!("key {other}: it is not older")] {
+        assert!(screen.contains(&told), "{screen}");
+    }
+    assert!(screen.contains("1 keys done, 1 with problems"), "{screen}");
+    assert!(!rig.emulator.authenticates(&old) && rig.emulator.authenticates(&young));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_ends_that_readers_may_hold_be_it_older_than_the_secret_or_published_before() {
+    let overlap = TimeDelta::seconds(6);
+    let mut rig = Rig::sized(1).await;
+    rig.set_overlap(overlap);
+    let rig = rotated_with(rig).await;
+    let project = rig.projects().remove(0);
+    let by_hand = plant(&rig, &project, 100, |_| ());
+    let ended = retire(&rig, &["--older-than", "90d"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let problem = ended.document()["keys"][0]["problem"].as_str().unwrap().to_owned();
+    assert!(problem.contains("may not have read it yet; repeat the command after 2"), "{problem}");
+    assert!(rig.emulator.authenticates(&by_hand));
+
+    everybody_has_read(&rig, overlap).await;
+    let replaced = rig.key(&project).await;
+    take_over(&rig, &replaced);
+    rig.json(&["rotate", "--all"]).await;
+    let ended = retire(&rig, &["--older-than", "90d"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let document = ended.document();
+    assert_eq!(row(&document, &by_hand)["outcome"], "disabled", "it was replaced by the first publication");
+    let problem = row(&document, &replaced)["problem"].as_str().unwrap();
+    assert!(problem.contains("readers may hold it; repeat the command after 2"), "{problem}");
+    assert!(rig.emulator.authenticates(&replaced));
+
+    everybody_has_read(&rig, overlap).await;
+    let document = retire(&rig, &["--older-than", "90d"]).await.document();
+    assert_eq!(row(&document, &replaced)["outcome"], "disabled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_does_not_say_since_when_ends_no_key() {
+    let rig = settled(1).await;
+    let project = rig.projects().remove(0);
+    let key = plant(&rig, &project, 100, |_| ());
+    let mut secret = rig.secret(&project).await;
+    secret["rotated_at"] = json!("lately");
+    rig.corner.put_raw(&Rig::place(&project), secret).await;
+    let ended = retire(&rig, &["--older-than", "90d"]).await;
+    assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
+    assert!(rig.emulator.authenticates(&key));
 }

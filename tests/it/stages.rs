@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
-use crate::support::{patience, until};
+use crate::support::{fingerprint, patience, until};
 
 const PATCH: (&str, &str) = ("PATCH", "tokens/{ids}");
 
@@ -53,11 +53,6 @@ fn token(rig: &Rig, key: &str) -> Option<Token> {
 
 fn is_disabled(rig: &Rig, key: &str) -> bool {
     token(rig, key).is_some_and(|token| token.disabled)
-}
-
-fn fingerprint(rig: &Rig, status: &Value) -> String {
-    let _ = rig;
-    status["key"].as_str().unwrap().to_owned()
 }
 
 fn deletions(rig: &Rig) -> u64 {
@@ -113,7 +108,7 @@ async fn a_key_whose_time_is_over_is_disabled_first_and_deleted_when_it_has_been
 async fn undo_brings_a_key_back_for_another_overlap() {
     let (rig, project, old) = a_disabled_key().await;
     let published = rig.key(&project).await;
-    let key = fingerprint(&rig, &retiring(&rig).await);
+    let key = fingerprint(&old);
     let before = Utc::now();
     let ended = undo(&rig, &["--key", &key]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -161,8 +156,33 @@ async fn an_undo_that_is_killed_before_the_key_is_enabled_is_repeated() {
     rig.rotate().await;
     assert!(token(&rig, &old).is_some(), "its time was put off");
 
-    assert_eq!(undo(&rig, &["--all"]).await.document()["done"], 1);
+    assert_eq!(undo(&rig, &["--key", &fingerprint(&old)]).await.document()["done"], 1);
     assert!(rig.emulator.authenticates(&old));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_somebody_else_disabled_comes_back_only_by_its_name() {
+    for revocation in ["delete", "disable_then_delete"] {
+        let mut rig = Rig::sized(1).await;
+        rig.set("rotation", "revocation", &format!("{revocation:?}"));
+        let project = rig.projects().remove(0);
+        rig.rotate().await;
+        let leaked = rig.key(&project).await;
+        rig.json(&["rotate", "--all"]).await;
+        rig.emulator.state(|state| {
+            let (key, updated) = (state.token(&leaked).unwrap(), state.now());
+            state.put_token(Token { disabled: true, updated, ..key });
+        });
+        let ended = undo(&rig, &["--all"]).await;
+        assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{revocation}: {ended:?}");
+        let problem = ended.document()["keys"][0]["problem"].as_str().unwrap().to_owned();
+        assert!(problem.contains("disabled by somebody else") && problem.contains("--key"), "{problem}");
+        assert!(is_disabled(&rig, &leaked), "{revocation}");
+
+        let ended = undo(&rig, &["--key", &fingerprint(&leaked)]).await;
+        assert_eq!((ended.code, &ended.document()["done"]), (0, &json!(1)), "{revocation}: {ended:?}");
+        assert!(rig.emulator.authenticates(&leaked));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,7 +255,7 @@ async fn a_disabled_key_that_no_list_has_is_listed_by_the_next_rotation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn undo_says_why_a_key_cannot_come_back() {
     let (rig, project, old) = a_disabled_key().await;
-    let key = fingerprint(&rig, &retiring(&rig).await);
+    let key = fingerprint(&old);
     let secret = rig.secret(&project).await;
     rig.corner.put_raw(&Rig::place(&project), json!({"password": "of somebody else"})).await;
     let ended = undo(&rig, &["--key", &key]).await;

@@ -26,3 +26,8 @@ pub mod waiting;
 pub mod yaml;
 
 pub use waiting::{patience, until};
+
+/// The name by which the rotator speaks of a key.
+pub fn fingerprint(key: &str) -> String {
+    exceptionless_rotator::domain::key::ApiKey::parse(key).unwrap().fingerprint().to_string()
+}

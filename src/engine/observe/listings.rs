@@ -105,13 +105,13 @@ pub(super) async fn list_keys(
     reads: &HashMap<ProjectId, Read>,
     everyone: bool,
 ) -> Result<ListedKeys, ExceptionlessError> {
-    let mut awake: HashMap<OrganizationId, Vec<ProjectId>> = HashMap::new();
+    let mut active: HashMap<OrganizationId, Vec<ProjectId>> = HashMap::new();
     for target in targets {
         if everyone || matches!(reads.get(&target.project.id), Some(Read::Secret(_))) {
-            awake.entry(target.project.organization_id.clone()).or_default().push(target.project.id.clone());
+            active.entry(target.project.organization_id.clone()).or_default().push(target.project.id.clone());
         }
     }
-    let listings: Vec<_> = futures_util::stream::iter(awake)
+    let listings: Vec<_> = futures_util::stream::iter(active)
         .map(|(organization, projects)| async move {
             let keep = |key: &ListedKey| everyone || matters(&engine.policy.instance, reads, key);
             let listing = engine.exceptionless.organization_keys(&organization, keep).await;

@@ -38,11 +38,11 @@ pub(super) async fn read_secrets(
     let first_error = OnceLock::new();
     let read = |target: &'_ Target| {
         let place = target.place.as_ref().ok().cloned();
-        let asleep = suspended.contains(&target.project.organization_id);
+        let is_suspended = suspended.contains(&target.project.organization_id);
         let id = target.project.id.clone();
         let (lost_in_a_row, first_error) = (&lost_in_a_row, &first_error);
         async move {
-            if asleep {
+            if is_suspended {
                 return Ok((id, Read::Suspended));
             }
             let Some(path) = place else { return Ok((id, Read::NoPath)) };
@@ -71,8 +71,8 @@ pub(super) async fn read_secrets(
         .buffer_unordered(engine.concurrency)
         .try_collect()
         .await?;
-    let awake = read.iter().any(|(_, outcome)| !matches!(outcome, Read::Suspended));
-    if awake
+    let any_active = read.iter().any(|(_, outcome)| !matches!(outcome, Read::Suspended));
+    if any_active
         && !read.iter().any(|(_, outcome)| matches!(outcome, Read::Secret(_)))
         && let Some(error) = first_error.into_inner()
     {

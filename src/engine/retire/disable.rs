@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use crate::exceptionless::{KeyCheck, Updated};
 use crate::plan::retire::wake_after_disabling;
 
-use super::licence::{Candidate, License, license};
+use super::licence::{Candidate, Licence, license};
 use super::{Engine, PassReport, ROUNDS, event};
 
 /// What came of one key.
@@ -45,7 +45,7 @@ async fn disable_one(engine: &Engine, candidate: &Candidate<'_>) -> Result<Fate,
     let mut failure = None;
     for _ in 0..ROUNDS {
         let turn = engine.exceptionless.turn().await;
-        let License { licensed, problems } = license(engine, std::slice::from_ref(candidate)).await;
+        let Licence { licensed, problems } = license(engine, std::slice::from_ref(candidate)).await;
         if let Some(problem) = problems.into_iter().next() {
             return Err(problem);
         }

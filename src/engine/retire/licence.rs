@@ -35,61 +35,61 @@ pub(super) struct Candidate<'a> {
 }
 
 /// What the servers, asked anew, say to a batch.
-pub(super) struct License<'a, 'b> {
+pub(super) struct Licence<'a, 'b> {
     pub(super) licensed: Vec<&'b Candidate<'a>>,
     pub(super) problems: Vec<String>,
 }
 
 /// Reads the secrets of a batch anew and keeps the keys that may be revoked by what they say now. What a
 /// later pass will decide is no problem, except in an emergency, when a person waits for the end of a key.
-pub(super) async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> License<'a, 'b> {
+pub(super) async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>]) -> Licence<'a, 'b> {
     let reads = futures_util::stream::iter(batch)
         .map(|candidate| async move {
-            let awake = candidate.is_awake(engine).await;
-            (candidate, awake, engine.vault.read(candidate.path).await, Instant::now())
+            let returned = candidate.has_returned(engine).await;
+            (candidate, returned, engine.vault.read(candidate.path).await, Instant::now())
         })
         .buffered(engine.concurrency)
         .collect::<Vec<_>>()
         .await;
     let clocks = engine.clocks();
-    let mut license = License { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
-    for (candidate, awake, read, answered) in reads {
+    let mut licence = Licence { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
+    for (candidate, returned, read, answered) in reads {
         let target = &candidate.step.observed.target;
         let name = target.project.full_name();
         let published = match read {
             Ok(Secret { state: SecretState::Ours(published), .. }) => Some(published),
             Ok(_) => None,
             Err(error) => {
-                license.problems.push(format!("{name}: {}", event::chain(&error)));
+                licence.problems.push(format!("{name}: {}", event::chain(&error)));
                 continue;
             }
         };
-        let may = published.filter(|_| !awake && answered.elapsed() <= FRESH).is_some_and(|published| {
+        let may = published.filter(|_| !returned && answered.elapsed() <= FRESH).is_some_and(|published| {
             let alive = candidate.saw_alive(&published);
             let emergency = candidate.emergency.is_some();
             retire::may_revoke(&target.rule, &published, candidate.key, &clocks, alive, emergency)
         });
         if may {
-            license.licensed.push(candidate);
+            licence.licensed.push(candidate);
         } else if candidate.emergency.is_some() {
             let key = candidate.key.fingerprint;
-            license.problems.push(format!(
+            licence.problems.push(format!(
                 "{name}: key {key} still works, because the secret changed meanwhile, or Vault took too long to \
                  tell; repeat the emergency"
             ));
         }
     }
-    license
+    licence
 }
 
 impl Candidate<'_> {
     /// Whether the key is one that was disabled when it was listed and works again: then somebody has brought it back
     /// since, and the next pass sees when. Asking it costs nothing; where it cannot be asked, it stays.
-    async fn is_awake(&self, engine: &Engine) -> bool {
-        let twice = self.step.observed.target.rule.revocation != Revocation::Delete;
-        let asleep = twice && self.key.disabled && self.emergency.is_none();
+    async fn has_returned(&self, engine: &Engine) -> bool {
+        let staged = self.step.observed.target.rule.revocation != Revocation::Delete;
+        let disabled = staged && self.key.disabled && self.emergency.is_none();
         let refused = Ok::<_, ()>(KeyCheck::Refused);
-        asleep && engine.exceptionless.key_works(&self.key.key).await.map_err(drop) != refused
+        disabled && engine.exceptionless.key_works(&self.key.key).await.map_err(drop) != refused
     }
 
     /// Whether the key that is published now is one that this pass has seen alive: the one that it

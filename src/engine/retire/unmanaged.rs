@@ -2,29 +2,32 @@
 //!
 //! This is the one place where a key is touched that the rotator did not create, and so it is narrow. It ends only keys
 //! that the rotator replaces: of a project whose published key is ours and works, with the scope `client` and no other, made
-//! by a person, and older than the person says. Never a key of another instance, or one whose notes begin as those of a
+//! by a person, older than the person says, and held by no reader of the secret any more (`readers`). Never a key of another instance, or one whose notes begin as those of a
 //! rotator; never a key of a whole organization; never the published key, nor one that another secret publishes; never the
 //! rotator's own credential. It disables them, which `undo --key` takes back. To delete them they must be disabled first.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::ids::ProjectId;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
 use crate::engine::deed::Deeds;
-use crate::engine::inventory::{Entry, Keeper};
+use crate::engine::inventory::{Entry, KeyOwner};
 use crate::engine::{PassError, Survey};
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, Updated};
 use crate::plan::Step;
 use crate::plan::world::PublishedKey;
 use crate::vault::Secret;
 
+use super::readers::{self, Held};
 use super::{Engine, ROUNDS, Request, event};
 
 /// Which of them.
@@ -47,7 +50,14 @@ pub struct Unmanaged {
     pub project: Arc<Project>,
     /// When it was minted.
     pub created: DateTime<Utc>,
+    home: Home,
+}
+
+/// The secret whose published key replaces it.
+#[derive(Debug, Clone)]
+struct Home {
     path: SecretPath,
+    version: u64,
     /// The published key, which this pass has seen alive.
     published: ApiKey,
 }
@@ -57,10 +67,20 @@ pub struct Unmanaged {
 pub struct Found {
     /// What may be ended.
     pub keys: Vec<Unmanaged>,
-    /// What was asked for by name and may not, with the reason.
+    /// What was asked for by name and may not, with the reason; and what may only later.
     pub refused: Vec<(Fingerprint, String)>,
     /// What could not be seen.
     pub blind: Vec<String>,
+}
+
+impl Found {
+    /// Takes over what an earlier look could not see, and what it refused.
+    pub fn inherit(&mut self, first: Self) {
+        let unseen: Vec<_> =
+            first.blind.into_iter().filter(|problem| !self.blind.contains(problem)).collect();
+        self.blind.extend(unseen);
+        self.refused.extend(first.refused);
+    }
 }
 
 /// Looks for them; changes nothing.
@@ -73,6 +93,7 @@ pub(in crate::engine) async fn find(
     let now = engine.clocks().earliest();
     let published = published_anywhere(&survey);
     let mut found = Found { blind: survey.blind, ..Found::default() };
+    let mut held: HashMap<ProjectId, Held> = HashMap::new();
     for entry in survey.inventory {
         let key = entry.key.fingerprint();
         let named = wish.keys.contains(&key);
@@ -87,15 +108,25 @@ pub(in crate::engine) async fn find(
             None => Err("whether another secret publishes it could not be learned"),
         };
         match judged {
-            Ok((path, published)) => {
-                let Some(project) = entry.project else { continue };
-                found.keys.push(Unmanaged {
-                    key: entry.key,
-                    project,
-                    created: entry.created,
-                    path,
-                    published,
-                });
+            Ok(home) => {
+                let (Some(project), Some(step)) = (entry.project, step) else { continue };
+                let held = match held.entry(project.id.clone()) {
+                    MapEntry::Occupied(known) => known.into_mut(),
+                    MapEntry::Vacant(place) => place.insert(held_by_readers(engine, step, &home).await),
+                };
+                match held.as_ref().map(|held| held.get(&key)) {
+                    Ok(None) => {
+                        found.keys.push(Unmanaged { key: entry.key, project, created: entry.created, home });
+                    }
+                    Ok(Some(until)) => {
+                        let until = readers::text(*until);
+                        let why = format!(
+                            "a secret published it, and readers may hold it; repeat the command after {until}"
+                        );
+                        found.refused.push((key, why));
+                    }
+                    Err(why) => found.refused.push((key, why.clone())),
+                }
             }
             Err(why) if named => found.refused.push((key, why.to_owned())),
             Err(_) => {}
@@ -113,6 +144,13 @@ pub(in crate::engine) async fn find(
     Ok(found)
 }
 
+async fn held_by_readers(engine: &Engine, step: &Step, home: &Home) -> Held {
+    match step.observed.ours() {
+        Some(published) => readers::held(engine, &home.path, &step.observed.target.rule, published).await,
+        None => Ok(HashMap::new()),
+    }
+}
+
 /// The keys that any secret of ours publishes, if they are all known.
 fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
     let homes = survey.plan.steps.iter().filter_map(|step| step.observed.ours()?.api_key.as_ref());
@@ -120,7 +158,7 @@ fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
     Some(homes.map(ApiKey::fingerprint).chain(elsewhere).collect())
 }
 
-/// Whether a key is one of them; where its project's secret lies, and which key that publishes.
+/// Whether a key is one of them, but for what readers hold; and what replaces it.
 fn judge(
     engine: &Engine,
     entry: &Entry,
@@ -128,15 +166,15 @@ fn judge(
     published: &HashSet<Fingerprint>,
     wish: &Wish,
     now: DateTime<Utc>,
-) -> Result<(SecretPath, ApiKey), &'static str> {
+) -> Result<Home, &'static str> {
     let step = step.ok_or("it belongs to a whole organization, not to a project")?;
-    match entry.keeper {
-        Keeper::Person if !entry.marked => {}
-        Keeper::Person => return Err("its notes begin as those of a rotator"),
-        Keeper::Ours => return Err("it is the rotator's own: its time comes by itself"),
-        Keeper::OtherInstance(_) => return Err("it belongs to another instance of a rotator"),
+    match entry.owner {
+        KeyOwner::Person if !entry.marked => {}
+        KeyOwner::Person => return Err("its notes begin as those of a rotator"),
+        KeyOwner::Ours => return Err("it is the rotator's own: its time comes by itself"),
+        KeyOwner::OtherInstance(_) => return Err("it belongs to another instance of a rotator"),
     }
-    if published.contains(&entry.key.fingerprint()) {
+    if !entry.is_unmanaged() || published.contains(&entry.key.fingerprint()) {
         return Err("a secret publishes it");
     }
     if !(entry.scopes.is_empty() || entry.scopes == ["client"]) {
@@ -148,9 +186,8 @@ fn judge(
     if !ExceptionlessClient::is_deletable(&entry.key) {
         return Err("Exceptionless takes no requests about keys of this form");
     }
-    let age = TimeDelta::from_std(wish.older_than).unwrap_or(TimeDelta::MAX);
-    if now - entry.created < age {
-        return Err("it is younger than --older-than says");
+    if !entry.is_older_than(wish.older_than, now) {
+        return Err("it is not older than --older-than says");
     }
     match (wish.delete, entry.disabled) {
         (true, false) => return Err("it is not disabled: --delete only takes keys that are"),
@@ -160,13 +197,14 @@ fn judge(
     let place = step.observed.target.place.as_ref().ok().filter(|_| !step.is_blocked());
     let alive = step.observed.sight().filter(|sight| matches!(sight.published, PublishedKey::Alive { .. }));
     let key = alive.and_then(|sight| {
-        let key = sight.ours()?.api_key.clone()?;
-        sight.keys.iter().any(|own| own.key == key).then_some(key)
+        let ours = sight.ours()?;
+        let key = ours.api_key.clone()?;
+        sight.keys.iter().any(|own| own.key == key).then_some((ours.version, key))
     });
-    let (Some(path), Some(key)) = (place, key) else {
+    let (Some(path), Some((version, published))) = (place, key) else {
         return Err("its project has no published key of the rotator's that works");
     };
-    Ok((path.clone(), key))
+    Ok(Home { path: path.clone(), version, published })
 }
 
 /// Ends what was found.
@@ -217,9 +255,12 @@ async fn end_one(engine: &Engine, one: &Unmanaged, delete: bool) -> Result<&'sta
         {
             return Err("somebody has enabled it meanwhile; it was left alone".to_owned());
         }
-        match engine.vault.read(&one.path).await {
+        // What readers may hold is known of this version and those before.
+        match engine.vault.read(&one.home.path).await {
             Ok(Secret { state: SecretState::Ours(now), .. })
-                if now.api_key.as_ref() == Some(&one.published) && !now.publishes(&one.key) => {}
+                if now.version == one.home.version
+                    && now.publishes(&one.home.published)
+                    && !now.publishes(&one.key) => {}
             Ok(_) => {
                 return Err(
                     "somebody else wrote the secret of its project meanwhile; repeat the command".to_owned()
@@ -236,7 +277,7 @@ async fn end_one(engine: &Engine, one: &Unmanaged, delete: bool) -> Result<&'sta
             })
         };
         match done {
-            Ok(done) => return still_works(engine, one).await.map(|()| done),
+            Ok(done) => return has_ended(engine, one).await.map(|()| done),
             Err(error) => failure = event::chain(&error),
         }
     }
@@ -244,7 +285,7 @@ async fn end_one(engine: &Engine, one: &Unmanaged, delete: bool) -> Result<&'sta
 }
 
 /// A key that Exceptionless did not find may be one that this user no longer sees.
-async fn still_works(engine: &Engine, one: &Unmanaged) -> Result<(), String> {
+async fn has_ended(engine: &Engine, one: &Unmanaged) -> Result<(), String> {
     match engine.exceptionless.key_works(&one.key).await {
         Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => Ok(()),
         Ok(KeyCheck::Works) => {

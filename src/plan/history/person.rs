@@ -59,8 +59,8 @@ fn disable_the_published_key(universe: &mut Universe) {
 
 /// By hand, and only where a rotator has disabled it.
 fn enable_a_key(universe: &mut Universe) {
-    let asleep: Vec<Fingerprint> = universe.asleep().collect();
-    if let Some(key) = universe.dice.pick(&asleep) {
+    let disabled: Vec<Fingerprint> = universe.disabled().collect();
+    if let Some(key) = universe.dice.pick(&disabled) {
         universe.enable(key, true);
     }
 }

@@ -228,8 +228,8 @@ impl Rotator {
     fn bring_back(&mut self, universe: &mut Universe, step: Step, clocks: &Clocks) -> Effect {
         let Some(sight) = step.observed.sight().filter(|_| !step.is_blocked()) else { return Effect::Done };
         let published = |own: &&OwnKey| sight.ours().is_some_and(|ours| ours.publishes(&own.key));
-        let asleep = sight.keys.iter().filter(|own| own.disabled && !published(own));
-        let chosen: Vec<Fingerprint> = asleep.map(|own| own.fingerprint).collect();
+        let disabled = sight.keys.iter().filter(|own| own.disabled && !published(own));
+        let chosen: Vec<Fingerprint> = disabled.map(|own| own.fingerprint).collect();
         if chosen.is_empty() {
             return Effect::Done;
         }

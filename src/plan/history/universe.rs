@@ -82,7 +82,7 @@ pub(super) struct Universe {
     /// When a key stopped being the published one.
     ceased: BTreeMap<Fingerprint, DateTime<Utc>>,
     /// When a rotator disabled a key.
-    asleep: BTreeMap<Fingerprint, DateTime<Utc>>,
+    disabled: BTreeMap<Fingerprint, DateTime<Utc>>,
     /// When a key was brought back, and whether that was by hand.
     woken: BTreeMap<Fingerprint, (DateTime<Utc>, bool)>,
     /// The longest overlap that readers of a key were promised.
@@ -121,7 +121,7 @@ impl Universe {
             under_way: Vec::new(),
             minted: 0,
             ceased: BTreeMap::new(),
-            asleep: BTreeMap::new(),
+            disabled: BTreeMap::new(),
             woken: BTreeMap::new(),
             promised: BTreeMap::new(),
             killed: BTreeSet::new(),
@@ -310,7 +310,7 @@ impl Universe {
         let token = self.tokens.remove(index);
         self.tally.revocations += 1;
         if let (Revocation::DisableThenDelete { disabled_for }, Some(since)) =
-            (self.revocation, self.asleep.get(&key).filter(|_| !token.enabled))
+            (self.revocation, self.disabled.get(&key).filter(|_| !token.enabled))
         {
             let slept = self.now - *since;
             // Nobody promises it to the second, and clocks are set anew meanwhile.
@@ -333,7 +333,7 @@ impl Universe {
         let token = &mut self.tokens[index];
         let before = token.clone();
         (token.enabled, token.updated) = (false, updated);
-        self.asleep.insert(key, self.now);
+        self.disabled.insert(key, self.now);
         if before.enabled {
             self.judge_end(&before, seen, "disabled");
         }
@@ -348,14 +348,14 @@ impl Universe {
         };
         (token.enabled, token.updated) = (true, updated);
         self.tally.brought_back += 1;
-        self.asleep.remove(&key);
+        self.disabled.remove(&key);
         self.killed.remove(&key);
         self.woken.insert(key, (now, by_hand));
     }
 
     /// The keys that a rotator has disabled.
-    pub(super) fn asleep(&self) -> impl Iterator<Item = Fingerprint> {
-        self.asleep.keys().copied()
+    pub(super) fn disabled(&self) -> impl Iterator<Item = Fingerprint> {
+        self.disabled.keys().copied()
     }
 
     /// When a key was brought back.

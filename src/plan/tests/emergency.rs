@@ -39,6 +39,18 @@ fn a_younger_key_that_does_not_work_cannot_stand_in_for_the_old_ones() {
 }
 
 #[test]
+fn a_published_key_that_works_and_of_unknown_age_is_not_passed_over() {
+    for (published, expected) in [
+        (PublishedKey::Misplaced, Decision::Hold(Hold::Misplaced)),
+        (PublishedKey::Dead(Due::KeyExpiring), Decision::Rotate(Due::Asked)),
+    ] {
+        let scene = Scene::new().published("K1", "21 03:00:00").became(published);
+        let (decision, _) = outcome(scene, before("20 01:00:00")).expect("selected");
+        assert_eq!(decision, expected, "{published:?}");
+    }
+}
+
+#[test]
 fn a_project_that_could_not_be_looked_at_is_not_passed_over() {
     let asked = before("01 00:00:00");
     let scene = Scene { asked, ..Scene::new() };

@@ -29,10 +29,10 @@ fn now(scene: &Scene) -> Option<Stage> {
 fn a_key_is_disabled_at_its_deadline_and_deleted_when_it_has_been_so_for_long_enough() {
     assert_eq!(now(&scene().at("21 02:59:59")), None);
     assert_eq!(now(&scene().at("21 03:00:00")), Some(Stage::Disable));
-    let asleep = |time| scene().but(disabled_at("21 03:00:10")).at(time);
-    assert_eq!(now(&asleep("21 05:00:09")), None);
-    assert_eq!(now(&asleep("21 05:00:10")), Some(Stage::Delete));
-    let waiting = asleep("21 04:00:00").step().waiting.remove(0);
+    let disabled = |time| scene().but(disabled_at("21 03:00:10")).at(time);
+    assert_eq!(now(&disabled("21 05:00:09")), None);
+    assert_eq!(now(&disabled("21 05:00:10")), Some(Stage::Delete));
+    let waiting = disabled("21 04:00:00").step().waiting.remove(0);
     assert_eq!((waiting.disabled, waiting.stage, waiting.due), (true, Stage::Delete, at("21 05:00:10")));
 }
 
@@ -59,17 +59,17 @@ fn without_stages_the_last_change_of_a_key_means_nothing() {
 
 #[test]
 fn the_earliest_clock_judges_the_second_stage_as_well() {
-    let asleep = || scene().but(disabled_at("21 03:00:10")).at("21 05:00:10");
-    assert_eq!(now(&asleep().servers("21 05:00:09", "21 06:00:00")), None);
-    assert_eq!(now(&asleep().servers("21 05:00:10", "21 06:00:00")), Some(Stage::Delete));
+    let disabled = || scene().but(disabled_at("21 03:00:10")).at("21 05:00:10");
+    assert_eq!(now(&disabled().servers("21 05:00:09", "21 06:00:00")), None);
+    assert_eq!(now(&disabled().servers("21 05:00:10", "21 06:00:00")), Some(Stage::Delete));
 }
 
 #[test]
 fn the_next_pass_comes_when_a_disabled_key_may_be_deleted() {
-    let asleep = scene().with(|policy| policy.rule.schedule = yearly()).but(disabled_at("21 11:00:00"));
-    assert_eq!(asleep.plan().wake_at, Some(at("21 13:00:01")));
-    let clocks = asleep.clocks;
-    let wake = retire::wake_after_disabling(&asleep.policy.rule, &clocks);
+    let disabled = scene().with(|policy| policy.rule.schedule = yearly()).but(disabled_at("21 11:00:00"));
+    assert_eq!(disabled.plan().wake_at, Some(at("21 13:00:01")));
+    let clocks = disabled.clocks;
+    let wake = retire::wake_after_disabling(&disabled.policy.rule, &clocks);
     assert_eq!(wake, at("21 14:00:01"));
 }
 

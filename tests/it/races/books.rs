@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use exceptionless_rotator::domain::key::ApiKey;
 use serde_json::Value;
 
 use super::person::Person;
 use crate::support::audit::{Version, versions};
+use crate::support::fingerprint;
 use crate::support::rig::Rig;
 
 /// What was found in them.
@@ -93,8 +93,4 @@ fn lost_updates(rig: &Rig, project: &str, versions: &[Version], person: &Person)
         }
     }
     found
-}
-
-fn fingerprint(key: &str) -> String {
-    ApiKey::parse(key).unwrap().fingerprint().to_string()
 }
