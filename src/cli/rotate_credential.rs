@@ -113,12 +113,12 @@ fn not_ours(config: &Config) -> Failure {
     let text = match &config.exceptionless.auth {
         ExceptionlessAuth::Token { .. } => {
             "auth = \"token\" knows no password; set auth = \"login\" with email and password = { vault = \
-             \"secret/data/rotator#password\" }"
+             \"secret/data/exceptionless-rotator/user#password\" }"
                 .to_owned()
         }
         ExceptionlessAuth::Login { password, .. } | ExceptionlessAuth::Basic { password, .. } => format!(
             "the password comes from {password}, where the rotator does not write; put it into Vault and set password = {{ \
-             vault = \"secret/data/rotator#password\" }} under [exceptionless]"
+             vault = \"secret/data/exceptionless-rotator/user#password\" }} under [exceptionless]"
         ),
     };
     Failure::new(Exit::Configuration, text)

@@ -39,8 +39,13 @@ pub(super) fn credential(
         return section.secret([key, file_key], choice, used, fits).map(CredentialSource::Here);
     }
     let others = section.other_places(key, file_key);
-    let field =
-        section.chosen(key, choice, used, "{ vault = \"secret/data/rotator#password\" }", vault_field)?;
+    let field = section.chosen(
+        key,
+        choice,
+        used,
+        "{ vault = \"secret/data/exceptionless-rotator/user#password\" }",
+        vault_field,
+    )?;
     for (other, place) in others {
         let complaint = Complaint::new(format!("excludes {other} ({place})"), "keep one of the two");
         section.complain(key, complaint);
@@ -51,6 +56,9 @@ pub(super) fn credential(
 fn vault_field(given: &mut Given<'_>) -> Result<SecretField, Complaint> {
     let text = given.only_member("vault")?;
     SecretField::parse(text).map_err(|error| {
-        Complaint::new(error.to_string(), "write it like { vault = \"secret/data/rotator#password\" }")
+        Complaint::new(
+            error.to_string(),
+            "write it like { vault = \"secret/data/exceptionless-rotator/user#password\" }",
+        )
     })
 }

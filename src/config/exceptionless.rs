@@ -69,7 +69,7 @@ pub(super) fn section(
     {
         let complaint = Complaint::new(
             format!("needs a password that is kept in Vault, and it comes from {source}"),
-            "write password = { vault = \"secret/data/rotator#password\" }, or leave password_schedule empty",
+            "write password = { vault = \"secret/data/exceptionless-rotator/user#password\" }, or leave password_schedule empty",
         );
         section.complain("password_schedule", complaint);
     } else if by_token && matches!(password_schedule, Some(Some(_))) {

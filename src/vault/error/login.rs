@@ -121,7 +121,7 @@ pub enum LoginRefused {
 
 /// How to make what is missing.
 fn wrap(mount: &str) -> String {
-    format!("vault write -wrap-ttl=10m -f auth/{mount}/role/NAME/secret-id")
+    format!("vault write -wrap-ttl=10m -f -field=wrapping_token auth/{mount}/role/NAME/secret-id")
 }
 
 impl LoginRefused {
