@@ -88,7 +88,7 @@ async fn the_image_is_small_and_rotates_without_a_right_until_it_is_told_to_stop
     said(Command::new("chown").args(["-R", "65532:65532", &folder]));
 
     // What the README says, but for the folder; `podman` understands the same words.
-    let mut commands = readme::commands("docker run")
+    let mut commands = readme::commands("docker run --detach")
         .replace("\\\n", " ")
         .replace("/etc/exceptionless-rotator:/", &format!("{folder}:/"));
     commands = commands.replace("docker ", &format!("{} ", program_path().display()));
