@@ -236,7 +236,10 @@ impl Session {
                 let shown = match self.method {
                     // A successor that was spent is not what was shown.
                     VaultAuth::AppRole { wrapped: true, .. } => self.unwrapping.unwrapped().await,
-                    _ => credential,
+                    // The token itself, which is held anyway. What other methods show is read anew for each login, and
+                    // not kept.
+                    VaultAuth::Token { .. } => credential,
+                    _ => None,
                 };
                 *state = State { lease: Some(lease), shown, setback: None };
                 Ok(token)
