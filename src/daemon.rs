@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use crate::config::{Config, Pace};
+use crate::domain::clocks::time_text;
 use crate::engine::lease::Candidate;
 use crate::engine::report::PassReport;
 use crate::engine::{Engine, PassError, Request, clock, event};
@@ -48,7 +49,6 @@ use clockwork::Clockwork;
 use metrics::{Metrics, Unfinished};
 use pulse::Pulse;
 use signals::Signals;
-use times::stamp;
 
 /// The first pause after a pass in which something failed. It doubles with each further one, up to
 /// `reconcile_every`: soon enough to heal a hiccup, and never a hammer.
@@ -313,7 +313,7 @@ impl Daemon {
         self.shown.board.saw(report);
         let view = self.shown.board.view();
         let Some(fleet) = view.fleet() else { return };
-        let next = fleet.next_rotation_at().map_or_else(|| "none".to_owned(), stamp);
+        let next = fleet.next_rotation_at().map_or_else(|| "none".to_owned(), time_text);
         notify::status(&format!(
             "{} keys, next rotation {next}, {} problems",
             fleet.keys(),

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::daemon::named::Named;
 use crate::daemon::status::Row;
-use crate::daemon::times::{relative, stamp};
+use crate::daemon::times::relative;
+use crate::domain::clocks::time_text;
 use crate::domain::policy::Policy;
 use crate::domain::project::Project;
 use crate::domain::secret::Published;
@@ -173,7 +174,7 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
     story.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
     if let Some(next) = step.next_rotation_at {
-        story.push(("next", format!("due by the schedule at {}, {}", stamp(next), relative(next, now))));
+        story.push(("next", format!("due by the schedule at {}, {}", time_text(next), relative(next, now))));
     }
     title(&target.project) + &lines(story)
 }
@@ -181,7 +182,7 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
 /// What becomes of a key that was replaced.
 fn fate(waiting: &Waiting, now: DateTime<Utc>) -> String {
     let Waiting { key, since, due, stage, disabled, pinned, .. } = waiting;
-    let when = format!("after {}, {}", stamp(*due), relative(*due, now));
+    let when = format!("after {}, {}", time_text(*due), relative(*due, now));
     let next = match (pinned, stage, disabled) {
         (true, ..) => "kept, since another secret may publish it".to_owned(),
         (false, Stage::Disable, _) => format!("disabled {when}, and deleted later"),
@@ -190,7 +191,7 @@ fn fate(waiting: &Waiting, now: DateTime<Utc>) -> String {
         }
         (false, Stage::Delete, false) => format!("revoked {when}"),
     };
-    format!("key {key} counts as old since {}; {next}", stamp(*since))
+    format!("key {key} counts as old since {}; {next}", time_text(*since))
 }
 
 /// What `[secret.fields]` says, without its templates.
@@ -207,7 +208,7 @@ fn published(ours: &Published, now: DateTime<Utc>) -> String {
         ours.api_key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key {}", key.fingerprint()));
     let rotated = ours.rotated_at.map_or_else(
         || "at an unknown time".to_owned(),
-        |time| format!("{}, {}", stamp(time), relative(time, now)),
+        |time| format!("{}, {}", time_text(time), relative(time, now)),
     );
     format!("{key}, version {}, rotated {rotated}", ours.version)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::daemon::times::{relative, span, stamp};
+use crate::daemon::times::{relative, span};
+use crate::domain::clocks::time_text;
 use crate::engine::Request;
 use crate::engine::inventory::{Entry, KeyOwner};
 
@@ -85,9 +86,9 @@ impl Row {
             instance,
             state: entry.condition.label(),
             disabled: entry.disabled,
-            minted_at: stamp(entry.created),
+            minted_at: time_text(entry.created),
             age_seconds: (now - entry.created).num_seconds(),
-            expires_at: entry.expires.map(stamp),
+            expires_at: entry.expires.map(time_text),
             scopes: entry.scopes.clone(),
             full_name: project.map_or_else(
                 || format!("{} (the whole organization)", entry.organization_name),

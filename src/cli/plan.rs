@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::daemon::named::Named;
-use crate::daemon::times::stamp;
+use crate::domain::clocks::time_text;
 use crate::domain::key::Fingerprint;
 use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
@@ -141,7 +141,7 @@ impl Document {
                         retire: revoke.len() + disable.len(),
                         revoke: revoke.iter().map(ToString::to_string).collect(),
                         disable: disable.iter().map(ToString::to_string).collect(),
-                        next_rotation_at: step.next_rotation_at.map(stamp),
+                        next_rotation_at: step.next_rotation_at.map(time_text),
                     }
                 })
                 .collect(),
@@ -168,7 +168,7 @@ impl Document {
                 remaining: window.map(|budget| budget.remaining),
                 reserve: window.map(|budget| budget.reserve),
             },
-            next_pass_at: survey.plan.wake_at.map(stamp),
+            next_pass_at: survey.plan.wake_at.map(time_text),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::config::{Config, ExceptionlessAuth, Loaded};
 use crate::daemon::signals::Signals;
-use crate::daemon::times::stamp;
+use crate::domain::clocks::time_text;
 use crate::engine::Engine;
 use crate::engine::credential::{CredentialError, Custody};
 use crate::plan::credential::Step;
@@ -89,8 +89,8 @@ impl Document {
             path: custody.field.to_string(),
             outcome,
             version,
-            changed_at: changed_at.map(stamp),
-            next_change_at: next.map(stamp),
+            changed_at: changed_at.map(time_text),
+            next_change_at: next.map(time_text),
         }
     }
 

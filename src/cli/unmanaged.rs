@@ -10,7 +10,8 @@ use chrono::TimeDelta;
 use clap::Args;
 
 use crate::daemon::signals::Signals;
-use crate::daemon::times::{span, stamp};
+use crate::daemon::times::span;
+use crate::domain::clocks::time_text;
 use crate::engine::{Engine, Found, Request, Wish};
 
 use super::deeds::{Document, fingerprints};
@@ -85,7 +86,7 @@ fn plan(engine: &Engine, found: &Found, wish: &Wish) -> String {
     let now = engine.clocks().earliest();
     let age = |created| span(TimeDelta::max(now - created, TimeDelta::zero()));
     let rows = found.keys.iter().map(|one| {
-        [one.project.full_name(), one.key.fingerprint().to_string(), age(one.created), stamp(one.created)]
+        [one.project.full_name(), one.key.fingerprint().to_string(), age(one.created), time_text(one.created)]
     });
     let mut text = table(["PROJECT", "KEY", "AGE", "MINTED"], rows);
     let (number, done) = (found.keys.len(), if wish.delete { "delete" } else { "disable" });

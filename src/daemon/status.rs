@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::domain::clocks::time_text;
 use crate::engine::lease::LeaseView;
 use crate::engine::standing::Standing;
 use crate::plan::retire::{Stage, Waiting};
 
 use super::named::Named;
-use super::times::stamp;
 
 /// Every project, as it stands.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub(crate) struct Lease {
 impl From<LeaseView> for Lease {
     fn from(view: LeaseView) -> Self {
         let LeaseView { holder, renewed_at, version, .. } = view;
-        Self { holder, renewed_at: renewed_at.map(stamp), version }
+        Self { holder, renewed_at: renewed_at.map(time_text), version }
     }
 }
 
@@ -80,9 +80,9 @@ impl Row {
             named: Named::from(standing),
             key: standing.key.map(|key| key.to_string()),
             version: standing.version,
-            rotated_at: standing.rotated_at.map(stamp),
+            rotated_at: standing.rotated_at.map(time_text),
             age_seconds: standing.rotated_at.map(|time| (now - time).num_seconds()),
-            next_rotation_at: standing.next_rotation_at.map(stamp),
+            next_rotation_at: standing.next_rotation_at.map(time_text),
             overlap_seconds: standing.overlap.as_secs(),
             retiring: standing.waiting.iter().map(Retiring::from).collect(),
             decision: standing.decision,
@@ -96,10 +96,10 @@ impl From<&Waiting> for Retiring {
     fn from(waiting: &Waiting) -> Self {
         Self {
             key: waiting.key.to_string(),
-            since: stamp(waiting.since),
-            revoked_after: stamp(waiting.deadline),
+            since: time_text(waiting.since),
+            revoked_after: time_text(waiting.deadline),
             disabled: waiting.disabled,
-            deleted_after: (waiting.stage == Stage::Delete).then(|| stamp(waiting.due)),
+            deleted_after: (waiting.stage == Stage::Delete).then(|| time_text(waiting.due)),
         }
     }
 }

@@ -1,11 +1,6 @@
-//! How times are written, for programs and for people: the same in every table, document and page.
+//! How spans of time are written for people: the same in every table and page.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-
-/// A time for programs.
-pub(crate) fn stamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// A distance in time for people: `3d 4h`, `12m`, `8s`.
 pub(crate) fn span(span: TimeDelta) -> String {

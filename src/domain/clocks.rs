@@ -4,12 +4,22 @@
 //! is dated by the latest of them and judged by the earliest, so that a skewed clock can only delay a
 //! revocation.
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 
 /// A time as a server may tell it. A year that is no year of ours comes from a broken clock or a broken
 /// parser, and arithmetic with it would overflow: it counts as not told.
 pub fn plausible(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (2000..9000).contains(&time.year()).then_some(time)
+}
+
+/// A time as programs read it: RFC 3339, in UTC, cut to the second.
+pub fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time that stands in a text, which a person may have damaged; `None` when it is none, or not [`plausible`].
+pub fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    plausible(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
 }
 
 /// The three clocks, read at one moment.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::clocks::plausible;
+use super::clocks::read_time;
 use super::ids::{Instance, RotationId};
 use super::marker::Owner;
 use super::secret::MANAGED_BY;
@@ -99,7 +99,7 @@ impl Lease {
 
     /// Reads the fields, as `field` finds them. What is missing or damaged is `None`.
     pub fn read<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let time = |name| plausible(DateTime::parse_from_rfc3339(field(name)?).ok()?.to_utc());
+        let time = |name| read_time(field(name)?);
         Self {
             holder: field("holder").and_then(Holder::parse),
             server_url: field("server_url").filter(|url| !url.is_empty()).map(printable),

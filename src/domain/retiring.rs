@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::clocks::plausible;
+use super::clocks::{read_time, time_text};
 use super::key::Fingerprint;
 
 /// Keys by fingerprint, each with the time since when it counts as old. As text:
@@ -22,8 +22,7 @@ impl Retiring {
     pub fn parse(text: &str) -> Self {
         let entry = |entry: &str| {
             let (fingerprint, since) = entry.trim().split_once('@')?;
-            let since = DateTime::parse_from_rfc3339(since).ok()?.to_utc();
-            Some((Fingerprint::parse(fingerprint)?, plausible(since)?))
+            Some((Fingerprint::parse(fingerprint)?, read_time(since)?))
         };
         let mut list = Self::default();
         for (key, since) in text.split(',').filter_map(entry) {
@@ -64,7 +63,7 @@ impl fmt::Display for Retiring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, (key, since)) in self.iter().enumerate() {
             let comma = if position == 0 { "" } else { "," };
-            write!(f, "{comma}{key}@{}", since.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+            write!(f, "{comma}{key}@{}", time_text(since))?;
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
-use super::clocks::plausible;
+use super::clocks::{read_time, time_text};
 use super::ids::{Instance, ProjectId, RotationId};
 use super::key::{ApiKey, Fingerprint};
 use super::marker::Owner;
@@ -161,7 +161,7 @@ impl Published {
         stamped: bool,
         field: impl Fn(&str) -> Option<&'a str>,
     ) -> Self {
-        let time = |name| plausible(DateTime::parse_from_rfc3339(field(name)?).ok()?.to_utc());
+        let time = |name| read_time(field(name)?);
         Self {
             version,
             written_at,
@@ -279,10 +279,6 @@ impl SecretState {
             }
         }
     }
-}
-
-fn time_text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use super::clocks::plausible;
+use super::clocks::{read_time, time_text};
 use super::secret::{API_KEY, FIELDS, SHAPE};
 
 /// Describe the project or tell times to people: nothing is decided by them.
@@ -237,7 +237,7 @@ impl ShapeMark {
     pub fn parse(text: &str) -> Option<Self> {
         let mut entries = text.split(',');
         let (digest, at) = entries.next()?.split_once('@')?;
-        let at = plausible(DateTime::parse_from_rfc3339(at).ok()?.to_utc())?;
+        let at = read_time(at)?;
         let mut mark = Self { digest: digest.to_owned(), at, key: None, names: BTreeSet::new() };
         for entry in entries {
             let name = entry.strip_prefix("key:");
@@ -259,7 +259,7 @@ impl ShapeMark {
 
 impl fmt::Display for ShapeMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.digest, self.at.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+        write!(f, "{}@{}", self.digest, time_text(self.at))?;
         self.names.iter().try_for_each(|name| {
             let role = if self.key.as_ref() == Some(name) { "key:" } else { "" };
             write!(f, ",{role}{name}")

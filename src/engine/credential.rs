@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Engine, WIDEST_SPREAD, event};
 use crate::config::{Config, ExceptionlessAuth};
-use crate::domain::clocks::plausible;
+use crate::domain::clocks::{read_time, time_text};
 use crate::domain::field::SecretField;
 use crate::domain::schedule::Schedule;
 use crate::exceptionless::Changed;
@@ -272,7 +272,7 @@ impl Replacement<'_> {
         let data = BTreeMap::from([
             (field.name.to_string(), Some(next.expose_secret().to_owned())),
             (field.next(), None),
-            (field.changed_at(), Some(now.to_rfc3339_opts(SecondsFormat::Secs, true))),
+            (field.changed_at(), Some(time_text(now))),
         ]);
         match self.store(data, look.version).await {
             Ok(version) => {
@@ -298,8 +298,7 @@ impl Replacement<'_> {
 }
 
 fn changed_at(secret: &CredentialSecret, field: &SecretField) -> Option<DateTime<Utc>> {
-    let text = secret.text(&field.changed_at())?;
-    DateTime::parse_from_rfc3339(text).ok().and_then(|time| plausible(time.to_utc()))
+    read_time(secret.text(&field.changed_at())?)
 }
 
 /// Letters and digits: nothing that a shell, a URL or HTTP Basic reads as anything else.

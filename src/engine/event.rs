@@ -17,6 +17,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::Span;
 use tracing::field::{Empty, display};
 
+use crate::domain::clocks::time_text;
 use crate::domain::ids::{Instance, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
@@ -221,7 +222,7 @@ pub(super) fn key_enabled(
     created: DateTime<Utc>,
     command: &'static str,
 ) {
-    let minted_at = stamp(created);
+    let minted_at = time_text(created);
     tracing::info!(
         event = "key.enabled", project_id = %project.id, project = %project.full_name(), %key, %instance, minted_at, command,
         "enabled key {key} again, as `{command}` asked for"
@@ -237,7 +238,7 @@ pub(super) fn unmanaged_ended(
     command: &'static str,
     done: &'static str,
 ) {
-    let minted_at = stamp(created);
+    let minted_at = time_text(created);
     tracing::warn!(
         event = "key.unmanaged_ended", project_id = %project.id, project = %project.full_name(), %key, %instance, minted_at,
         command, done,
@@ -248,7 +249,7 @@ pub(super) fn unmanaged_ended(
 /// A person has asked for its end. That is a warning, so that no quiet log lacks it: it is the record of who did what.
 pub(super) fn key_killed(instance: &Instance, target: &Target, key: &OwnKey, command: &'static str) {
     let OwnKey { rotation, fingerprint, created, .. } = key;
-    let minted_at = stamp(*created);
+    let minted_at = time_text(*created);
     project_event!(
         warn, "key.retired", target,
         {
@@ -273,10 +274,6 @@ pub fn emergency_planned(command: &'static str, projects: usize, mint: u64, revo
         "an emergency for {projects} projects: {mint} keys to mint, {revoke} to revoke; if it is interrupted, repeat it \
          with --minted-before {minted_before}"
     );
-}
-
-fn stamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 pub(super) fn retire_failed(keys: usize, error: &dyn Error) {

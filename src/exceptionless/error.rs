@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 
 use super::keeper::NotKept;
 use super::operation::Operation;
 use super::refusal::{CredentialForm, LoginRefusal, Unreadable};
 use crate::config::SecretUnreadable;
+use crate::domain::clocks::time_text;
 use crate::domain::field::SecretField;
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::Fingerprint;
@@ -449,7 +450,7 @@ fn patience(refusal: &LoginRefusal, until: Option<DateTime<Utc>>) -> String {
 
 fn clock(time: Option<DateTime<Utc>>) -> String {
     match time {
-        Some(time) => time.to_rfc3339_opts(SecondsFormat::Secs, true),
+        Some(time) => time_text(time),
         None => "the next quarter hour".to_owned(),
     }
 }

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::clock::ServerClock;
 use super::limiter::{Budget, Outcome, Verdict, Window};
+use crate::domain::clocks::time_text;
 use crate::jitter;
 use crate::traffic::Traffic;
 
@@ -100,7 +101,7 @@ impl Gate {
         if begins {
             let remaining = state.window.budget(now).map(|budget| budget.remaining);
             drop(state);
-            let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let until = time_text(until);
             tracing::info!(
                 event = "budget.waiting",
                 until,

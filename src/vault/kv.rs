@@ -15,8 +15,9 @@ use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, Secr
 use super::VaultStore;
 use super::attempt::{Attempt, Operation};
 use super::error::VaultError;
-use super::secret::{Fields, Secret, Settings, time_text};
+use super::secret::{Fields, Secret, Settings};
 use super::transport::{Answer, Call, ambiguous};
+use crate::domain::clocks::time_text;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, Publication, SecretState};
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use vaultrs::api::kv2::responses::ReadSecretResponse;
 
 use crate::config::{SecretRules, Write};
-use crate::domain::clocks::plausible;
+use crate::domain::clocks::{read_time, time_text};
 use crate::domain::ids::Instance;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::Owner;
@@ -281,12 +281,11 @@ impl Layout {
 
     fn moved(&self, marks: &HashMap<String, String>) -> Option<Moved> {
         let mark = |name: &str| marks.get(&self.name(name));
-        let time = |text: &String| plausible(DateTime::parse_from_rfc3339(text).ok()?.to_utc());
         Some(Moved {
             to: mark(MOVED_TO)?.clone(),
             key: mark(MOVED_KEY).and_then(|text| Fingerprint::parse(text)),
             overlap: mark(MOVED_OVERLAP).and_then(|text| promise(text)),
-            kept_until: mark(KEPT_UNTIL).and_then(time),
+            kept_until: mark(KEPT_UNTIL).and_then(|text| read_time(text)),
         })
     }
 
@@ -297,10 +296,6 @@ impl Layout {
     fn is_standard(&self, name: &str) -> bool {
         name.strip_prefix(&self.prefix).is_some_and(|name| FIELDS.contains(&name))
     }
-}
-
-pub(super) fn time_text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Months, TimeDelta, Utc};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{Config, CredentialSource, ExceptionlessAuth, SecretSource, VaultAuth};
-use crate::daemon::times::stamp;
+use crate::domain::clocks::time_text;
 use crate::engine::credential::CredentialError;
 use crate::engine::event::chain;
 use crate::engine::lease::LeaseView;
@@ -110,7 +110,7 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
     let place = format!("kept in Vault's {}, version {}", custody.field, look.version);
     let since = look.changed_at.map_or_else(
         || "nobody knows since when it is in force".to_owned(),
-        |changed| format!("in force since {}", stamp(changed)),
+        |changed| format!("in force since {}", time_text(changed)),
     );
     let next = custody
         .schedule
@@ -118,7 +118,7 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
         .and_then(|schedule| due(schedule, look.changed_at, look.interrupted, &engine.clocks()));
     let next = next.map_or_else(
         || "changed by rotate-credential".to_owned(),
-        |next| format!("the daemon changes it at {}", stamp(next)),
+        |next| format!("the daemon changes it at {}", time_text(next)),
     );
     if let (Step::Prepare, Some(at)) = (look.step, look.ends) {
         let ending = CredentialError::Ending { field: custody.field.clone(), at };

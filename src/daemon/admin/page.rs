@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::daemon::board::{Fleet, View};
-use crate::daemon::times::{relative, span, stamp};
+use crate::daemon::times::{relative, span};
+use crate::domain::clocks::time_text;
 use crate::engine::standing::Standing;
 use crate::plan::retire::Waiting;
 
@@ -247,11 +248,11 @@ fn tenth(age: TimeDelta, whole: TimeDelta) -> usize {
 
 /// A time with what it means now.
 fn distance(moment: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
-    html! { time datetime=(stamp(moment)) title=(stamp(moment)) { (relative(moment, now)) } }
+    html! { time datetime=(time_text(moment)) title=(time_text(moment)) { (relative(moment, now)) } }
 }
 
 fn time(moment: DateTime<Utc>) -> Markup {
-    html! { time datetime=(stamp(moment)) { (PreEscaped(stamp(moment))) } }
+    html! { time datetime=(time_text(moment)) { (PreEscaped(time_text(moment))) } }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Why the password was not changed, and what to do.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use super::keeper::Absent;
+use crate::domain::clocks::time_text;
 use crate::domain::field::SecretField;
 use crate::exceptionless::ExceptionlessError;
 use crate::vault::VaultError;
@@ -75,7 +76,7 @@ pub enum CredentialError {
         "Vault deletes this version of {field} by itself at {at}, and would delete the new password likewise; set \
          delete_version_after to 0s (vault kv metadata put -mount={mount} -delete-version-after=0s {path}, and in the mount's \
          config), then write the secret once more (vault kv patch -mount={mount} {path} {name}=-)",
-        mount = .field.mount, path = .field.path, name = .field.name, at = stamp(*.at)
+        mount = .field.mount, path = .field.path, name = .field.name, at = time_text(*.at)
     )]
     Ending {
         /// Where it is kept.
@@ -94,8 +95,4 @@ pub enum CredentialError {
     /// The process is to end, or works no longer.
     #[error("the change of the password was interrupted; the next one goes on")]
     Interrupted,
-}
-
-fn stamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::SecondsFormat;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CredentialError, Custody, LAG, Look, keeper};
+use crate::domain::clocks::time_text;
 use crate::engine::{Engine, event};
 use crate::plan::credential::Verdict;
 use crate::vault::Kind;
@@ -75,7 +75,7 @@ impl Engine {
         if is_held || !self.is_in_force(custody, ours).await? {
             return Ok(true);
         }
-        let now = self.clocks().latest().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let now = time_text(self.clocks().latest());
         // A successor beside it is another's, who goes on from here.
         let data = BTreeMap::from([
             (field.name.to_string(), Some(ours.expose_secret().to_owned())),

@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::clocks::time_text;
 use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Rule;
@@ -53,7 +54,7 @@ fn known(held: HashMap<Fingerprint, DateTime<Utc>>, until: DateTime<Utc>, earlie
     Err(format!(
         "no version of its project's secret has been there for an overlap, so that applications may not have read it yet; \
          repeat the command after {}",
-        text(until)
+        time_text(until)
     ))
 }
 
@@ -74,8 +75,4 @@ fn promise(rule: &Rule, version: &Published) -> TimeDelta {
 
 fn span(duration: std::time::Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or_default()
-}
-
-pub(super) fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::clocks::time_text;
 use crate::domain::ids::ProjectId;
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
@@ -119,7 +120,7 @@ pub(in crate::engine) async fn find(
                         found.keys.push(Unmanaged { key: entry.key, project, created: entry.created, home });
                     }
                     Ok(Some(until)) => {
-                        let until = readers::text(*until);
+                        let until = time_text(*until);
                         let why = format!(
                             "a secret published it, and readers may hold it; repeat the command after {until}"
                         );
