@@ -237,20 +237,16 @@ fn step(
     elsewhere: Option<&HashSet<Fingerprint>>,
 ) -> Step {
     let (last_due, next_due) = ticks.due(observed.target.rule.delay(&observed.target.project.id));
+    let reshape_at = observed.sight().and_then(|sight| reshape::time(&policy.shape, sight, clocks));
     let decision = match sight(policy, &observed) {
         Err(hold) => Decision::Hold(hold),
-        Ok(sight) => decide(policy, &observed.target, sight, clocks, last_due, asked),
+        Ok(sight) => decide(&observed.target, sight, clocks, last_due, reshape_at, asked),
     };
-    let reshape_at = observed.sight().and_then(|sight| reshape::time(&policy.shape, sight, clocks));
+    let conflict = matches!(decision, Decision::Hold(Hold::Conflict(_)));
     let ours = observed.ours();
     let waiting = observed.sight().map(|sight| retire::waiting(&observed.target.rule, sight, elsewhere));
     let waiting = waiting.unwrap_or_default();
-    let place = observed
-        .target
-        .place
-        .as_ref()
-        .ok()
-        .filter(|_| !matches!(decision, Decision::Hold(Hold::Conflict(_))));
+    let place = observed.target.place.as_ref().ok().filter(|_| !conflict);
     Step {
         moved: moved::judge(
             policy,
@@ -262,8 +258,7 @@ fn step(
             clocks.earliest(),
         ),
         waiting,
-        stamp: ours.is_some_and(|published| !published.stamped)
-            && !matches!(decision, Decision::Hold(Hold::Conflict(_))),
+        stamp: ours.is_some_and(|published| !published.stamped) && !conflict,
         remembers: false,
         reshape_at,
         due_at: last_due.filter(|_| decision.is_scheduled()),
@@ -306,11 +301,11 @@ fn sight<'a>(policy: &Policy, observed: &'a Observed) -> Result<&'a Sight, Hold>
 }
 
 fn decide(
-    policy: &Policy,
     target: &Target,
     sight: &Sight,
     clocks: &Clocks,
     last_due: Option<DateTime<Utc>>,
+    reshape_at: Option<DateTime<Utc>>,
     asked: Asked,
 ) -> Decision {
     if sight.published == PublishedKey::Misplaced {
@@ -324,9 +319,7 @@ fn decide(
         // What an emergency finds replaced already needs no list: it is revoked in the same pass.
         None if asked.cut().is_some() => Decision::Hold(Hold::UpToDate),
         None if unlisted(sight).any(|key| enrolment(target, key) <= clocks.earliest()) => Decision::Enrol,
-        None if reshape::time(&policy.shape, sight, clocks).is_some_and(|time| time <= clocks.earliest()) => {
-            Decision::Reshape
-        }
+        None if reshape_at.is_some_and(|time| time <= clocks.earliest()) => Decision::Reshape,
         None => Decision::Hold(Hold::UpToDate),
     }
 }
@@ -451,7 +444,7 @@ impl Step {
 const LONGEST: TimeDelta = TimeDelta::days(365_000);
 
 /// A duration in chrono's terms.
-fn span(duration: Duration) -> TimeDelta {
+pub fn span(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).map_or(LONGEST, |span| span.min(LONGEST))
 }
 

@@ -22,7 +22,7 @@ use crate::domain::path::SecretPath;
 use crate::domain::secret::SecretState;
 use crate::exceptionless::{KeyCheck, Updated};
 use crate::plan::world::OwnKey;
-use crate::plan::{Decision, Step, retire};
+use crate::plan::{self, Decision, Step, retire};
 use crate::vault::Secret;
 
 use super::attempt::Attempt;
@@ -94,7 +94,7 @@ async fn bring_back(
     deeds: &mut Deeds,
 ) {
     let project = Arc::clone(&step.observed.target.project);
-    let limit = TimeDelta::from_std(step.observed.target.rule.latest_return()).unwrap_or_default();
+    let limit = plan::span(step.observed.target.rule.latest_return());
     let span = event::rotation(&step.observed.target);
     let listing = if stop.is_cancelled() {
         Err(STOPPED.to_owned())

@@ -13,6 +13,7 @@ use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Rule;
 use crate::domain::secret::{Published, SecretState};
+use crate::plan::span;
 
 use super::{Engine, event};
 
@@ -71,8 +72,4 @@ fn began(engine: &Engine, version: &Published) -> Result<DateTime<Utc>, String> 
 
 fn promise(rule: &Rule, version: &Published) -> TimeDelta {
     span(version.overlap.unwrap_or_default().max(rule.overlap))
-}
-
-fn span(duration: std::time::Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or_default()
 }
