@@ -93,6 +93,8 @@ pub(in crate::engine) async fn find(
     let survey = engine.survey(request).await?;
     let now = engine.clocks().earliest();
     let published = published_anywhere(&survey);
+    let steps = survey.plan.steps.iter().map(|step| (&step.observed.target.project.id, step));
+    let steps: HashMap<&ProjectId, &Step> = steps.collect();
     let mut found = Found { blind: survey.blind, ..Found::default() };
     let mut held: HashMap<ProjectId, Held> = HashMap::new();
     for entry in survey.inventory {
@@ -101,9 +103,7 @@ pub(in crate::engine) async fn find(
         if !(named || wish.keys.is_empty()) {
             continue;
         }
-        let step = entry.project.as_ref().and_then(|project| {
-            survey.plan.steps.iter().find(|step| step.observed.target.project.id == project.id)
-        });
+        let step = entry.project.as_ref().and_then(|project| steps.get(&project.id).copied());
         let judged = match &published {
             Some(published) => judge(engine, &entry, step, published, wish, now),
             None => Err("whether another secret publishes it could not be learned"),
