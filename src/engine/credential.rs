@@ -109,11 +109,10 @@ impl Engine {
         if email.contains(':') || kept.current.expose_secret().contains(':') {
             return Err(CredentialError::Colon { field: field.clone() });
         }
-        let place = format!("Vault's {field}");
-        let current = self.exceptionless.try_password(email, &kept.current, &place).await?;
+        let current = self.try_password(custody, &kept.current).await?;
         let next = match &kept.next {
             // The one is refused because the other is in force: that is for sure if that is accepted.
-            Some(next) => Some(self.exceptionless.try_password(email, next, &place).await?),
+            Some(next) => Some(self.try_password(custody, next).await?),
             None => None,
         };
         Ok(Look {
@@ -130,11 +129,19 @@ impl Engine {
     /// Asks for a password that nobody has. Only who refuses that one can be believed about another, and what is overwritten
     /// upon a yes may be the only right one.
     async fn check_that_wrong_passwords_are_refused(&self, custody: &Custody) -> Result<(), CredentialError> {
-        let Custody { email, field, .. } = custody;
-        match self.exceptionless.try_password(email, &fresh(), &format!("Vault's {field}")).await? {
+        match self.try_password(custody, &fresh()).await? {
             Verdict::Refused => Ok(()),
-            Verdict::Accepted => Err(CredentialError::Gullible { email: email.clone() }),
+            Verdict::Accepted => Err(CredentialError::Gullible { email: custody.email.clone() }),
         }
+    }
+
+    async fn try_password(
+        &self,
+        custody: &Custody,
+        password: &SecretString,
+    ) -> Result<Verdict, CredentialError> {
+        let place = format!("Vault's {}", custody.field);
+        Ok(self.exceptionless.try_password(&custody.email, password, &place).await?)
     }
 
     /// Changes the password, or ends a change that was begun. `may_go_on` is asked before each step.
@@ -205,6 +212,7 @@ impl Replacement<'_> {
         }
         Err(self.rival())
     }
+
     /// Whether somebody else, or a write whose answer was lost, has ended it.
     fn is_done(&mut self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
         let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();

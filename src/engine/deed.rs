@@ -55,7 +55,7 @@ impl Deeds {
     pub(super) fn miss(&mut self, wanted: &[Fingerprint], why: &str) {
         for key in wanted {
             if !self.deeds.iter().any(|deed| deed.key == *key) {
-                self.deeds.push(Deed { project: None, key: *key, outcome: Err(why.to_owned()) });
+                self.refuse(*key, why.to_owned());
             }
         }
     }

@@ -25,8 +25,7 @@ pub(super) async fn settle(
         if engine.tenure.stands()
             && let Err(error) = close(engine, &path, moved, home.map(|home| home.rule.overlap)).await
         {
-            event::move_failed(&path, &error);
-            report.tidy_failures.push(format!("{path}: {}", event::chain(&error)));
+            fail(&path, &error, report);
         }
     }
     for step in steps {
@@ -41,10 +40,7 @@ pub(super) async fn settle(
             match leave(engine, stray, *fate, moved).await {
                 Ok(true) => event::project_moved(step, former),
                 Ok(false) => {}
-                Err(error) => {
-                    event::move_failed(&stray.path, &error);
-                    report.tidy_failures.push(format!("{}: {}", stray.path, event::chain(&error)));
-                }
+                Err(error) => fail(&stray.path, &error, report),
             }
         }
     }
@@ -84,4 +80,9 @@ fn still(stray: &Stray, secret: &Secret) -> bool {
     matches!(&secret.state, SecretState::Ours(now)
         if now.project_id.as_ref() == Some(&stray.project_id)
             && now.api_key.as_ref().map(|key| key.fingerprint()) == stray.key)
+}
+
+fn fail(path: &SecretPath, error: &VaultError, report: &mut PassReport) {
+    event::move_failed(path, error);
+    report.tidy_failures.push(format!("{path}: {}", event::chain(error)));
 }

@@ -17,7 +17,7 @@ use url::Url;
 use super::error::VaultError;
 use crate::config;
 use crate::tls;
-use files::{Credentials, Files};
+use files::{Contents, Credentials, Files};
 use route::Route;
 
 pub use files::UnusableFile;
@@ -72,8 +72,7 @@ impl Connections {
             files: Files::of(settings),
         };
         let contents = recipe.files.read()?;
-        let credentials = recipe.files.understand(&contents)?;
-        let client = recipe.client(&credentials)?;
+        let (credentials, client) = recipe.make(&contents)?;
         let connection = Connection { client, serial: 0 };
         let current = Current { connection, credentials, seen: Ok(contents.digest()) };
         Ok(Self { recipe, base, current: Mutex::new(current) })
@@ -119,11 +118,10 @@ impl Connections {
             return;
         }
         let seen = contents.as_ref().map(|contents| contents.digest());
-        let made = contents.as_ref().map_err(|error| VaultError::from(error.clone())).and_then(|contents| {
-            let credentials = self.recipe.files.understand(contents)?;
-            let client = self.recipe.client(&credentials)?;
-            Ok((credentials, client))
-        });
+        let made = contents
+            .as_ref()
+            .map_err(|error| VaultError::from(error.clone()))
+            .and_then(|contents| self.recipe.make(contents));
         match made {
             Ok((credentials, client)) => {
                 let serial = current.connection.serial + 1;
@@ -160,6 +158,12 @@ impl Connections {
 }
 
 impl Recipe {
+    fn make(&self, contents: &Contents) -> Result<(Credentials, reqwest::Client), VaultError> {
+        let credentials = self.files.understand(contents)?;
+        let client = self.client(&credentials)?;
+        Ok((credentials, client))
+    }
+
     fn client(&self, credentials: &Credentials) -> Result<reqwest::Client, VaultError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))

@@ -87,9 +87,7 @@ impl Engine {
     }
 
     async fn is_in_force(&self, custody: &Custody, password: &SecretString) -> Result<bool, CredentialError> {
-        let Custody { email, field, .. } = custody;
-        let verdict = self.exceptionless.try_password(email, password, &format!("Vault's {field}")).await?;
-        if verdict == Verdict::Refused {
+        if self.try_password(custody, password).await? == Verdict::Refused {
             return Ok(false);
         }
         self.check_that_wrong_passwords_are_refused(custody).await?;
