@@ -45,12 +45,14 @@ fn minted_before(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 impl Emergency {
-    /// What is asked for, if this is one. `named` tells whether the command line says whose keys are meant.
-    pub(super) fn asked(&self, named: bool) -> Result<Option<Asked>, Failure> {
+    /// What is asked for, of an emergency or of a rotation. `named` tells whether the command line says whose keys are
+    /// meant.
+    pub(super) fn asked(&self, named: bool) -> Result<Asked, Failure> {
         match (self.revoke_previous_now, self.minted_before) {
-            (false, _) => Ok(None),
-            (true, Some(time)) => Ok(Some(Asked::Emergency(Cut::MintedBefore(time)))),
-            (true, None) if named => Ok(Some(Asked::Emergency(Cut::Everything))),
+            (false, _) if named => Ok(Asked::Rotation),
+            (false, _) => Ok(Asked::Due),
+            (true, Some(time)) => Ok(Asked::Emergency(Cut::MintedBefore(time))),
+            (true, None) if named => Ok(Asked::Emergency(Cut::Everything)),
             (true, None) => Err(Failure::new(
                 Exit::Usage,
                 "--revoke-previous-now needs to know whose keys: add --project PROJECT, --organization ORGANIZATION, \

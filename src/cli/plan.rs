@@ -15,7 +15,7 @@ use crate::plan::emergency::doomed;
 use crate::plan::moved::Fate;
 use crate::plan::retire::Stage;
 use crate::plan::world::Stray;
-use crate::plan::{Asked, Decision, Step, retire};
+use crate::plan::{Decision, Step, retire};
 
 use super::emergency::Emergency;
 use super::exit::{Exit, Failure};
@@ -35,15 +35,13 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
-    let named = options.projects.are_named();
-    let emergency = options.emergency.asked(named)?;
-    let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
+    let asked = options.emergency.asked(options.projects.are_named())?;
     let request = Request { only: options.projects.only()?, asked, command: "plan", ..Request::default() };
     let (engine, _) = setup::command(file, true)?;
     let survey = survey(&engine, &request)?;
     let document = Document::new(&engine, &request, &survey);
     match options.report.output {
-        Output::Table if emergency.is_some() => print(&document.emergency())?,
+        Output::Table if asked.cut().is_some() => print(&document.emergency())?,
         Output::Table => print(&text(&document))?,
         Output::Json => print_json(&document)?,
     }

@@ -10,7 +10,7 @@ use crate::daemon::named::Named;
 use crate::engine::Request;
 use crate::engine::event::chain;
 use crate::engine::report::{Outcome, PassReport, ProjectReport};
-use crate::plan::{Asked, Decision};
+use crate::plan::Decision;
 
 use super::emergency::{self, Emergency};
 use super::exit::{Exit, Failure};
@@ -48,10 +48,8 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
 }
 
 fn request(options: &Options) -> Result<Request, Failure> {
-    let named = options.projects.are_named();
-    let emergency = options.emergency.asked(named)?;
-    let asked = emergency.unwrap_or(if named { Asked::Rotation } else { Asked::Due });
-    let command = if emergency.is_some() { "rotate --revoke-previous-now" } else { "rotate" };
+    let asked = options.emergency.asked(options.projects.are_named())?;
+    let command = if asked.cut().is_some() { "rotate --revoke-previous-now" } else { "rotate" };
     Ok(Request { only: options.projects.only()?, asked, command, ..Request::default() })
 }
 

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::daemon::signals::Signals;
 use crate::engine::Request;
 
 use super::deeds::{Document, fingerprints};
 use super::exit::{Exit, Failure};
 use super::projects::Projects;
-use super::{progress, setup};
+use super::{pass, setup};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -38,10 +37,6 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
         ..Request::default()
     };
     let (engine, _) = setup::command(file, true)?;
-    let deeds = setup::block_on(async {
-        let signals = Signals::catch()?;
-        let work = engine.undo(&request, &keys, &signals.stop);
-        Ok::<_, Failure>(progress::shown(engine.progress.subscribe(), work).await?)
-    })??;
+    let deeds = pass::stoppable(&engine, async |stop| engine.undo(&request, &keys, stop).await)??;
     Document::new(&deeds).print(options.report.output)
 }
