@@ -119,18 +119,17 @@ impl Config {
         let ha = daemon::ha(&sources, &mut report, &templates);
         let admin = daemon::admin(&sources, &mut report);
         let log = daemon::log(&sources, &mut report);
-        if let (Some((exceptionless, _)), Some(vault)) = (&exceptionless, &vault) {
+        if let (Some(exceptionless), Some(vault)) = (&exceptionless, &vault) {
             let ha = ha.as_ref().and_then(Option::as_ref);
             exceptionless::keep_apart(&exceptionless.auth, vault, &templates, ha, &mut report);
         }
         report.close();
 
         let build = || {
-            let ((mut exceptionless, cron), vault, paths, rotation) =
-                (exceptionless?, vault?, paths?, rotation?);
+            let (exceptionless, vault, paths, rotation) = (exceptionless?, vault?, paths?, rotation?);
             let zone = rotation.rule.schedule.zone();
-            // It was found good in another zone, on which it does not depend.
-            exceptionless.password_schedule = cron.and_then(|cron| Schedule::parse(&cron, zone, now).ok());
+            let password_schedule = exceptionless.password_schedule.map(|schedule| schedule.in_zone(zone));
+            let exceptionless = Exceptionless { password_schedule, ..exceptionless };
             let policy = Policy {
                 instance: rotation.instance,
                 server_url: exceptionless.url.as_str().trim_end_matches('/').to_owned(),

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::credential_source::{CredentialSource, credential};
 use super::error::Complaint;
-use super::projects::cron;
+use super::projects::schedule;
 use super::proxy::Server;
 use super::reader::{Choice, Report, Section};
 use super::server::server_url;
@@ -21,12 +21,8 @@ enum Scheme {
     Token,
 }
 
-/// What `[exceptionless]` says, and by which cron expression the password is changed.
-pub(super) fn section(
-    sources: &Sources,
-    report: &mut Report,
-    now: DateTime<Utc>,
-) -> Option<(Exceptionless, Option<String>)> {
+/// What `[exceptionless]` says. The schedule of the password is in UTC: its zone stands in `[rotation]`.
+pub(super) fn section(sources: &Sources, report: &mut Report, now: DateTime<Utc>) -> Option<Exceptionless> {
     let mut section = Section::open(sources, "exceptionless");
     let url = section.required("url", "\"https://api.exceptionless.com\"", exceptionless_url);
     let methods = [("login", Scheme::Login), ("basic", Scheme::Basic), ("token", Scheme::Token)];
@@ -62,7 +58,7 @@ pub(super) fn section(
     let password_schedule =
         section.required("password_schedule", "\"\"", |given| match given.text()?.trim() {
             "" => Ok(None),
-            _ => cron(given, now).map(Some),
+            _ => schedule(given, now).map(Some),
         });
     if by_password
         && let (Some(Some(_)), Some(CredentialSource::Here(source))) = (&password_schedule, &password)
@@ -96,16 +92,15 @@ pub(super) fn section(
         Scheme::Basic => ExceptionlessAuth::Basic { email: email?, password: password? },
         Scheme::Token => ExceptionlessAuth::Token { token: token? },
     };
-    let exceptionless = Exceptionless {
+    Some(Exceptionless {
         url: url?,
         proxy: proxy?,
         auth,
-        password_schedule: None,
+        password_schedule: password_schedule?,
         timeout: timeout?,
         rate_reserve: rate_reserve?,
         rate_window: rate_window?,
-    };
-    Some((exceptionless, password_schedule?))
+    })
 }
 
 /// A credential in Vault must not stand where a project's secret, or the lease, is written.

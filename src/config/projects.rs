@@ -53,7 +53,7 @@ pub(super) fn rotation(
     let instance = section.required("instance", "\"default\"", |given| {
         Instance::parse(given.text()?).map_err(|error| Complaint::of(&error))
     });
-    let cron = section.required("schedule", "\"0 3 * * *\"", |given| cron(given, now));
+    let schedule = section.required("schedule", "\"0 3 * * *\"", |given| schedule(given, now));
     let zone = section.required("timezone", "\"UTC\"", zone);
     let splay = section.required("splay", "\"30m\"", whole_seconds);
     let overlap = section.required("overlap", "\"24h\"", overlap);
@@ -69,11 +69,11 @@ pub(super) fn rotation(
     });
     section.finish(report);
 
-    let general = Terms { path, cron, zone, splay, overlap, stages, disabled_for };
+    let general = Terms { path, schedule, zone, splay, overlap, stages, disabled_for };
     let overrides = overrides(sources, report, &general, now);
     Some(Rotation {
         instance: instance?,
-        rule: general.rule(now)?,
+        rule: general.rule()?,
         on_vanished: on_vanished?,
         pace: Pace { reconcile_every: reconcile_every?, concurrency: concurrency? },
         overrides: overrides?,
@@ -91,7 +91,7 @@ enum Stages {
 #[derive(Clone)]
 struct Terms {
     path: Option<PathTemplate>,
-    cron: Option<String>,
+    schedule: Option<Schedule>,
     zone: Option<Tz>,
     splay: Option<Duration>,
     overlap: Option<Duration>,
@@ -100,10 +100,9 @@ struct Terms {
 }
 
 impl Terms {
-    fn rule(self, now: DateTime<Utc>) -> Option<Rule> {
-        let Self { path, cron, zone, splay, overlap, stages, disabled_for } = self;
-        // Whether an expression ever comes does not depend on the zone, so it has been checked.
-        let schedule = Schedule::parse(&cron?, zone?, now).ok()?;
+    fn rule(self) -> Option<Rule> {
+        let Self { path, schedule, zone, splay, overlap, stages, disabled_for } = self;
+        let schedule = schedule?.in_zone(zone?);
         let disabled_for = disabled_for?;
         let revocation = match stages? {
             Stages::Delete => Revocation::Delete,
@@ -155,7 +154,7 @@ fn overrides(
                 None => fixed.push((text, index)),
             }
         }
-        let cron = section.optional("schedule", |given| cron(given, now));
+        let schedule = section.optional("schedule", |given| schedule(given, now));
         let zone = section.optional("timezone", zone);
         let splay = section.optional("splay", whole_seconds);
         let overlap = section.optional("overlap", overlap);
@@ -165,14 +164,14 @@ fn overrides(
 
         let terms = Terms {
             path: path.or_else(|| general.path.clone()),
-            cron: cron.or_else(|| general.cron.clone()),
+            schedule: schedule.or_else(|| general.schedule.clone()),
             zone: zone.or(general.zone),
             splay: splay.or(general.splay),
             overlap: overlap.or(general.overlap),
             stages: stages.or(general.stages),
             disabled_for: disabled_for.or(general.disabled_for),
         };
-        overrides.push(matches.zip(terms.rule(now)).map(|(matches, rule)| Override { matches, rule }));
+        overrides.push(matches.zip(terms.rule()).map(|(matches, rule)| Override { matches, rule }));
     }
     overrides.into_iter().collect()
 }
@@ -191,16 +190,14 @@ fn some_patterns(given: &mut Given<'_>) -> Result<Vec<Pattern>, Complaint> {
     }
 }
 
-pub(super) fn cron(given: &mut Given<'_>, now: DateTime<Utc>) -> Result<String, Complaint> {
-    let text = given.text()?;
-    // In UTC, for the zone may be wrong itself.
-    match Schedule::parse(text, Tz::UTC, now) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(Complaint::new(
+/// A schedule in UTC: its zone stands elsewhere, and may be wrong itself.
+pub(super) fn schedule(given: &mut Given<'_>, now: DateTime<Utc>) -> Result<Schedule, Complaint> {
+    Schedule::parse(given.text()?, Tz::UTC, now).map_err(|error| {
+        Complaint::new(
             error.to_string().trim_end_matches('.'),
             "write one like \"0 3 * * *\", every day at 3",
-        )),
-    }
+        )
+    })
 }
 
 fn zone(given: &mut Given<'_>) -> Result<Tz, Complaint> {

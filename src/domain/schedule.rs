@@ -73,6 +73,11 @@ impl Schedule {
         }
     }
 
+    /// The same expression, read in another zone. Whether it ever comes does not depend on that.
+    pub fn in_zone(self, zone: Tz) -> Self {
+        Self { zone, ..self }
+    }
+
     /// The zone in which it is read.
     pub fn zone(&self) -> Tz {
         self.zone
