@@ -1,7 +1,8 @@
 //! The client of Exceptionless: one method per endpoint, and one door for all that comes back.
 //!
-//! *What it owns.* The credential (read from where it is kept: another server's is asked through a [`Keeper`]), the request budget and the server's clock of one process. Everything
-//! above it deals in keys, projects and [`ExceptionlessError`]s; status codes, headers and JSON end here.
+//! *What it owns.* The credential (read from where it is kept: another server's is asked through a [`Keeper`]), the
+//! request budget and the server's clock of one process. Everything above it deals in keys, projects and
+//! [`ExceptionlessError`]s; status codes, headers and JSON end here.
 //!
 //! *Why it is written by hand.* The id of a token is the key itself, so the usual conveniences of an HTTP
 //! client are leaks: errors that print the URL, bodies that land in a log, `Location` and `instance`
@@ -13,10 +14,10 @@
 //!
 //! *Who retries.* Reading can be repeated, and `session` repeats it on transient trouble. So could
 //! disabling and deleting; but what licenses these must be asked again each time, so whoever holds the licence does
-//! that, in a [`Turn`] of the budget that was waited for before. Creating a key cannot: the server knows no idempotency key, so an answer that was lost is
-//! reported as [`CreateError::Ambiguous`] and whoever sent the request looks for its marker. Two answers
-//! prove that nothing was done, and are repeated even for a create: 401, after a fresh login, and 429,
-//! in the next window.
+//! that, in a [`Turn`] of the budget that was waited for before. Creating a key cannot: the server knows no
+//! idempotency key, so an answer that was lost is reported as [`CreateError::Ambiguous`] and whoever sent the request
+//! looks for its marker. Two answers prove that nothing was done, and are repeated even for a create: 401, after a
+//! fresh login, and 429, in the next window.
 //!
 //! *Who waits.* `limiter` is arithmetic and `gate` is the waiting. They leave a share of the budget to
 //! the people who use the same account, and they keep the server's time rather than ours, for a 429 says

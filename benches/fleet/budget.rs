@@ -1,7 +1,7 @@
 //! How long it takes to rotate everything when the request budget is what limits.
 //!
-//! Half an hour of windows goes by in two minutes, because every clock that counts runs faster: the emulator's is moved on by this
-//! program, and the rotator's by a library that shows it another time of day.
+//! Half an hour of windows goes by in two minutes, because every clock that counts runs faster: the emulator's is
+//! moved on by this program, and the rotator's by a library that shows it another time of day.
 
 use std::time::{Duration, Instant};
 

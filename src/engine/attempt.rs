@@ -243,7 +243,8 @@ impl Attempt<'_> {
         self.publish(due, &Minted { key: own.key.clone(), rotation: own.rotation, created: None }).await
     }
 
-    /// Publishes the same key, in another shape or with a longer `retiring`, in which the keys `anew` count as old only from now on.
+    /// Publishes the same key, in another shape or with a longer `retiring`, in which the keys `anew` count as old
+    /// only from now on.
     async fn renew(&self, anew: &[Fingerprint]) -> Result<Outcome, Failure> {
         let (deadline, clocks) = self.date()?;
         let policy = &self.engine.policy;

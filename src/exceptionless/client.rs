@@ -166,8 +166,8 @@ impl ExceptionlessClient {
         }
     }
 
-    /// Waits until the budget allows a request that ends or changes keys. What licenses it is to be asked after this and not before:
-    /// the wait may be a quarter of an hour.
+    /// Waits until the budget allows a request that ends or changes keys. What licenses it is to be asked after this
+    /// and not before: the wait may be a quarter of an hour.
     pub async fn turn(&self) -> Turn<'_> {
         Turn(self.session.door.gate.permit().await)
     }

@@ -60,9 +60,9 @@ pub fn rotated(
     secret(policy, &observed.target, fresh, overlap, retiring, shaped_at)
 }
 
-/// The secret with the same key, in the shape that is wanted, and the unlisted keys added to `retiring`. The keys `anew` count as old only from now on,
-/// although they were listed before: a person brings them back. `None` when the secret lacks
-/// what a publication needs; such a secret is due anyway.
+/// The secret with the same key, in the shape that is wanted, and the unlisted keys added to `retiring`. The keys
+/// `anew` count as old only from now on, although they were listed before: a person brings them back. `None` when the
+/// secret lacks what a publication needs; such a secret is due anyway.
 pub fn renewed(
     policy: &Policy,
     observed: &Observed,

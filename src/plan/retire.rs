@@ -80,7 +80,8 @@ fn disabled_for(rule: &Rule) -> TimeDelta {
     }
 }
 
-/// Whether it was this rotator that disabled a key: it only does so as the first of two stages, and when the overlap is over.
+/// Whether it was this rotator that disabled a key: it only does so as the first of two stages, and when the overlap
+/// is over.
 pub fn was_disabled_by_us(step: &Step, own: &OwnKey) -> bool {
     let staged = step.observed.target.rule.revocation != Revocation::Delete;
     let waiting = step.waiting.iter().find(|waiting| waiting.key == own.fingerprint);
@@ -136,9 +137,9 @@ pub fn ripe<'a>(step: &'a Step, clocks: &Clocks) -> impl Iterator<Item = (&'a Ow
 
 /// The licence to revoke, by the secret as it was read directly before the request.
 ///
-/// The key is not the published one; the published one was seen alive by this pass; and the key is listed,
-/// and its overlap, and the time for which it shall be disabled, have passed by the earliest clock. In an emergency a person has waived the overlap, and
-/// with it the list: the other two stand.
+/// The key is not the published one; the published one was seen alive by this pass; and the key is listed, and its
+/// overlap, and the time for which it shall be disabled, have passed by the earliest clock. In an emergency a person
+/// has waived the overlap, and with it the list: the other two stand.
 pub fn may_revoke(
     rule: &Rule,
     published: &Published,

@@ -17,8 +17,8 @@ use crate::vault::Secret;
 
 use super::{Engine, event};
 
-/// How long an answer of Vault licenses. Of a batch that a slow server takes longer to answer for, the first keys are left to
-/// the next pass: meanwhile somebody may have published one of them again.
+/// How long an answer of Vault licenses. Of a batch that a slow server takes longer to answer for, the first keys are
+/// left to the next pass: meanwhile somebody may have published one of them again.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// A key that may be due, and the step that says so.

@@ -1,10 +1,11 @@
 //! Ends keys that nobody manages, because a person asks for it: for teams who move over from keys made by hand.
 //!
-//! This is the one place where a key is touched that the rotator did not create, and so it is narrow. It ends only keys
-//! that the rotator replaces: of a project whose published key is ours and works, with the scope `client` and no other, made
-//! by a person, older than the person says, and held by no reader of the secret any more (`readers`). Never a key of another instance, or one whose notes begin as those of a
-//! rotator; never a key of a whole organization; never the published key, nor one that another secret publishes; never the
-//! rotator's own credential. It disables them, which `undo --key` takes back. To delete them they must be disabled first.
+//! This is the one place where a key is touched that the rotator did not create, and so it is narrow. It ends only
+//! keys that the rotator replaces: of a project whose published key is ours and works, with the scope `client` and no
+//! other, made by a person, older than the person says, and held by no reader of the secret any more (`readers`).
+//! Never a key of another instance, or one whose notes begin as those of a rotator; never a key of a whole
+//! organization; never the published key, nor one that another secret publishes; never the rotator's own credential.
+//! It disables them, which `undo --key` takes back. To delete them they must be disabled first.
 
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{HashMap, HashSet};
