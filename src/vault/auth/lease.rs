@@ -18,11 +18,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Five wrong secret ids or passwords within a quarter of an hour lock an account for as long, and then the right one
-/// is refused as well.
-const AFTER_REFUSAL: Duration = Duration::from_secs(5 * 60);
-
-/// Once it was refused twice, so that Vault has forgotten the others: each replica shows it on its own.
-const AFTER_REFUSALS: Duration = Duration::from_secs(16 * 60);
+/// is refused as well. Vault has forgotten one before it is shown the next, because each replica shows it on its own.
+const AFTER_REFUSAL: Duration = Duration::from_secs(16 * 60);
 
 /// The longest pause while the old token lives.
 const LONGEST_RENEWAL_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -61,8 +58,6 @@ pub(super) struct Setback {
     pub(super) error: VaultError,
     /// The failures in a row.
     failures: u32,
-    /// Those of them in which Vault refused this credential, and counted it.
-    refusals: u32,
     pub(super) retry_at: Instant,
     /// What was shown to Vault. Another one is tried at once.
     credential: Option<SecretString>,
@@ -117,18 +112,14 @@ impl Setback {
     ) -> Self {
         let failures = former.map_or(1, |former| former.failures.saturating_add(1));
         let growing = SHORTEST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE);
-        let before = former.filter(|former| former.has_shown(credential.as_ref()));
-        let before = before.map_or(0, |former| former.refusals);
         let refused = matches!(&error, VaultError::Login(refused) if refused.may_lock());
-        let refusals = before.saturating_add(u32::from(refused));
         let pause = match living.map(|lease| lease.ends) {
-            _ if refused && refusals > 1 => AFTER_REFUSALS,
             _ if refused => AFTER_REFUSAL,
             Some(Some(ends)) => while_it_lives(ends, now),
             Some(None) => LONGEST_RENEWAL_PAUSE,
             None => growing.mul_f64(1.0 - share / 2.0),
         };
-        Self { error, failures, refusals, retry_at: now + pause, credential }
+        Self { error, failures, retry_at: now + pause, credential }
     }
 
     /// Whether Vault is still left alone.
