@@ -1,8 +1,9 @@
 //! From a password to a login token, with an eye on the counters.
 //!
-//! Five attempts in a quarter hour lock the account for people too, even if the password is right by then. So a refusal
-//! is remembered until the quarter hour ends, unless there is another password to try by then; and what may be trouble
-//! of the server is answered with no more than a few attempts.
+//! Five attempts in a quarter hour lock the account for people too, even if the password is right by then, and several
+//! replicas may make them. So a refusal is remembered until the quarter hour ends, unless there is another password to try
+//! by then; and once an attempt has failed, HTTP Basic, which has no counter (`ApiKeyAuthenticationHandler.cs`), is asked
+//! whether another one is worth it.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::Imprint;
+use super::{Imprint, choice};
 use crate::exceptionless::door::{Answer, Authorization, Call, Door};
 use crate::exceptionless::error::ExceptionlessError;
 use crate::exceptionless::health::Health;
@@ -27,6 +28,9 @@ const QUARTER_HOUR: i64 = 15 * 60;
 /// Two of the five stay with people.
 const MAX_ATTEMPTS: u32 = 3;
 
+/// After so many refusals in a row a password that had worked is taken to be wrong.
+const MAX_REFUSALS: u32 = 3;
+
 /// How often a login that found no connection is tried again.
 const CONNECTION_RETRIES: u32 = 2;
 
@@ -34,6 +38,7 @@ const CONNECTION_RETRIES: u32 = 2;
 #[derive(Default)]
 pub(super) struct Logins {
     failures: u32,
+    refusals: u32,
     last_attempt: Option<Instant>,
     /// The password that let us in last.
     proven: Option<Imprint>,
@@ -70,7 +75,10 @@ impl Logins {
             ..Call::get(Operation::LogIn, "auth/login")
         };
         if self.last_attempt.is_some_and(|last| last.elapsed().as_secs() > QUARTER_HOUR.unsigned_abs()) {
-            self.failures = 0;
+            self.forget();
+        }
+        if self.failures > 0 {
+            self.ask_without_counter(door, of).await?;
         }
         self.last_attempt = Some(Instant::now());
         // Counted before it is sent: an attempt whose future is dropped may have been made.
@@ -90,7 +98,7 @@ impl Logins {
                     .json::<wire::LoggedIn<'_>>()
                     .and_then(|answer| answer.read())
                     .map_err(|problem| door.unreadable(&Operation::LogIn, problem))?;
-                self.failures = 0;
+                self.forget();
                 self.proven = Some(Imprint::of(of.password));
                 Ok(token)
             }
@@ -112,8 +120,9 @@ impl Logins {
         if answer.json::<wire::Problem<'_>>().is_ok_and(|problem| problem.title == "Login denied.") {
             return self.withhold(door, of, Some(LoginRefusal::LockedOut { email }));
         }
+        self.refusals += 1;
         let sick = Health::ask(door).await == Health::Sick;
-        if !sick && (self.proven != Some(Imprint::of(of.password)) || self.failures >= MAX_ATTEMPTS) {
+        if !sick && (self.proven != Some(Imprint::of(of.password)) || self.refusals >= MAX_REFUSALS) {
             return self.withhold(door, of, Some(LoginRefusal::WrongPassword { email, place }));
         }
         let (operation, server) = (Operation::LogIn, door.server.clone());
@@ -121,12 +130,33 @@ impl Logins {
         self.after_trouble(door, of, doubtful)
     }
 
+    /// An error where HTTP Basic says that a login would fail. Of what it does not know, the login is asked.
+    async fn ask_without_counter(
+        &mut self,
+        door: &Door,
+        of: &Password<'_>,
+    ) -> Result<(), ExceptionlessError> {
+        let Ok(authorization) = choice::basic(of.email, of.password.clone()) else { return Ok(()) };
+        let answer = door.pass(&choice::question(), &authorization).await?;
+        match answer.status {
+            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, &answer).await),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(refuse(door, &answer))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.failures, self.refusals) = (0, 0);
+    }
+
     /// A refusal is about one password: another is tried, as long as there are attempts to spare.
     fn check_withheld(&mut self, door: &Door, of: &Password<'_>) -> Result<(), ExceptionlessError> {
         let Some(withheld) = &self.withheld else { return Ok(()) };
         let replaced = withheld.is_about_the_password() && withheld.password != Imprint::of(of.password);
         if Instant::now() >= withheld.ends {
-            self.failures = 0;
+            self.forget();
         } else if !(replaced && self.failures < MAX_ATTEMPTS) {
             return Err(withheld.error(door, self.failures));
         }

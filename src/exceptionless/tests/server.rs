@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 pub(super) struct Arrival {
     /// Method and path with query.
     pub(super) target: String,
-    /// In lower case.
+    /// The request line and the headers.
     pub(super) head: String,
     pub(super) body: String,
 }
