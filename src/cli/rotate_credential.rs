@@ -4,9 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ExceptionlessAuth, Loaded};
-use crate::daemon::signals::Signals;
 use crate::domain::clocks::time_text;
 use crate::engine::Engine;
 use crate::engine::credential::{CredentialError, Custody};
@@ -14,7 +14,7 @@ use crate::plan::credential::Step;
 
 use super::exit::{Exit, Failure};
 use super::table::{print, print_json, table};
-use super::{Output, setup};
+use super::{Output, pass, setup};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -28,15 +28,11 @@ pub(super) struct Options {
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
     let (engine, Loaded { config, .. }) = setup::command(file, false)?;
     let custody = engine.custody.clone().ok_or_else(|| not_ours(&config))?;
-    let document = setup::block_on(async {
-        let signals = Signals::catch()?;
-        let document = if options.plan {
-            planned(&engine, &custody).await?
-        } else {
-            replaced(&engine, &custody, || !signals.stop.is_cancelled()).await?
-        };
-        Ok::<_, Failure>(document)
-    })??;
+    let document = if options.plan {
+        setup::block_on(planned(&engine, &custody))??
+    } else {
+        pass::stoppable(&engine, async |stop| replaced(&engine, &custody, stop).await)??
+    };
     match options.report.output {
         Output::Table => print(&document.text())?,
         Output::Json => print_json(&document)?,
@@ -68,9 +64,9 @@ async fn planned(engine: &Engine, custody: &Custody) -> Result<Document, Credent
 async fn replaced(
     engine: &Engine,
     custody: &Custody,
-    may_go_on: impl Fn() -> bool,
+    stop: &CancellationToken,
 ) -> Result<Document, CredentialError> {
-    let replaced = engine.replace_credential(custody, may_go_on).await?;
+    let replaced = engine.replace_credential(custody, stop).await?;
     let outcome = if replaced.finished { "finished" } else { "changed" };
     Ok(Document::new(custody, outcome, replaced.version, replaced.changed_at))
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 
 use super::{Engine, WIDEST_SPREAD, event};
 use crate::config::{Config, ExceptionlessAuth};
@@ -144,15 +145,15 @@ impl Engine {
         Ok(self.exceptionless.try_password(&custody.email, password, &place).await?)
     }
 
-    /// Changes the password, or ends a change that was begun. `may_go_on` is asked before each step.
+    /// Changes the password, or ends a change that was begun. When `stop` is cancelled, no further step is begun.
     pub async fn replace_credential(
         &self,
         custody: &Custody,
-        may_go_on: impl Fn() -> bool,
+        stop: &CancellationToken,
     ) -> Result<Replaced, CredentialError> {
         let mut replacement =
             Replacement { engine: self, custody, ours: None, finishing: false, version: 0, changes: 0 };
-        let replaced = replacement.run(may_go_on).await;
+        let replaced = replacement.run(stop).await;
         if let (Err(_), Some(ours), 1..) = (&replaced, &replacement.ours, replacement.changes) {
             self.hold_credential(custody, ours).await;
         }
@@ -175,13 +176,12 @@ struct Replacement<'a> {
 
 impl Replacement<'_> {
     /// Step by step to the end.
-    async fn run(&mut self, may_go_on: impl Fn() -> bool) -> Result<Replaced, CredentialError> {
+    async fn run(&mut self, stop: &CancellationToken) -> Result<Replaced, CredentialError> {
         let (engine, custody) = (self.engine, self.custody);
         for _ in 0..MAX_LOOKS {
-            if !may_go_on() {
-                return Err(CredentialError::Interrupted);
-            }
-            let look = engine.look_at_credential(custody).await?;
+            // A look may wait for the request budget, and nothing is lost by ending it.
+            let look = stop.run_until_cancelled(engine.look_at_credential(custody)).await;
+            let look = look.filter(|_| engine.tenure.stands()).ok_or(CredentialError::Interrupted)??;
             if look.version < self.version {
                 tokio::time::sleep(LAG).await;
                 continue;

@@ -38,7 +38,6 @@ impl Engine {
     }
 
     async fn keep(&self, custody: &Custody, schedule: &Schedule, stop: &CancellationToken) -> Kept {
-        let may_go_on = || !stop.is_cancelled() && self.tenure.stands();
         let field = &custody.field;
         let secret = match keeper::secret(&self.vault, field).await {
             Ok(secret) => secret,
@@ -47,10 +46,10 @@ impl Engine {
         let (changed, clocks) = (changed_at(&secret, field), self.clocks());
         let interrupted = secret.text(&field.next()).is_some();
         match due(schedule, changed, interrupted, &clocks) {
-            Some(due) if due <= clocks.ours && may_go_on() => {}
+            Some(due) if due <= clocks.ours && !stop.is_cancelled() && self.tenure.stands() => {}
             due => return Kept { changed_at: changed, due, failed: false },
         }
-        match self.replace_credential(custody, may_go_on).await {
+        match self.replace_credential(custody, stop).await {
             Ok(replaced) => {
                 let due = replaced.changed_at.and_then(|changed| schedule.next(changed));
                 Kept { changed_at: replaced.changed_at, due, failed: false }

@@ -94,6 +94,34 @@ async fn a_change_that_the_server_never_takes_leaves_the_present_password_and_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_for_the_request_budget_ends_when_it_is_told_to() {
+    let mut rig = in_vault(1).await;
+    rig.set("exceptionless", "rate_reserve", "0");
+    rig.emulator.state(|state| state.rate_limit = 1);
+    let mut change = rig.start(&["rotate-credential"]);
+    change.until("budget.waiting", 1).await;
+    assert!(held(&rig).await["password_next"].is_string(), "it is in the midst of it");
+    change.signal("TERM");
+    assert_eq!(change.ended().await, 1, "{}", change.text());
+    assert!(change.text().contains("the next one goes on"), "{}", change.text());
+    rig.emulator.state(|state| state.rate_limit = 0);
+    assert_eq!(rig.json(&["rotate-credential"]).await["outcome"], "finished");
+    sound(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_that_somebody_emptied_is_none() {
+    let rig = in_vault(1).await;
+    rig.corner
+        .put_raw(PLACE, json!({"password": PASSWORD, "password_next": "", "owner": "operations"}))
+        .await;
+    rig.rotate().await;
+    assert_eq!(rig.json(&["rotate-credential", "--plan"]).await["outcome"], "would_change");
+    assert_eq!(rig.json(&["rotate-credential"]).await["outcome"], "changed");
+    sound(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_in_trouble_changes_nothing_and_is_told_apart() {
     let rig = in_vault(1).await;
     rig.emulator.switch(|switches| switches.elasticsearch_down = true);
