@@ -273,9 +273,10 @@ impl Daemon {
                 self.shown.metrics.count(&report);
                 return fresh;
             }
-            Ok(report) => {
+            Ok(mut report) => {
+                report.password_failure = kept.failure;
                 wake.unreached = 0;
-                if report.wants_retry() || kept.failed {
+                if report.wants_retry() {
                     wake.after_failure(every);
                 } else {
                     wake.after_success(every);

@@ -99,9 +99,10 @@ impl From<CredentialError> for Failure {
             }
             CredentialError::Gullible { .. } => Exit::Unavailable,
             CredentialError::Lost { .. } | CredentialError::Refused { .. } => Exit::NotPermitted,
-            CredentialError::Rival { .. } | CredentialError::Clocks | CredentialError::Interrupted => {
-                Exit::SomeFailed
-            }
+            CredentialError::Rival { .. }
+            | CredentialError::Clocks
+            | CredentialError::Panicked
+            | CredentialError::Interrupted => Exit::SomeFailed,
         };
         Self::of(exit, &error)
     }

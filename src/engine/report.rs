@@ -36,6 +36,8 @@ pub struct PassReport {
     pub vanished: Vec<SecretPath>,
     /// Such secrets that could not be.
     pub tidy_failures: Vec<String>,
+    /// Why our own password was not changed before the pass, though it is due.
+    pub password_failure: Option<String>,
     /// Too many projects vanished at once.
     pub vanished_held: Option<Brake>,
     /// Requests that counted against the Exceptionless budget.
@@ -99,18 +101,19 @@ impl PassReport {
         let unseen = |action: &Decision| matches!(action, Decision::Hold(Hold::Unseen(_)));
         let failed = |project: &ProjectReport| project.outcome.is_failure() || project.unstamped.is_some();
         self.projects.iter().any(|project| failed(project) || unseen(&project.decision))
-            || !(self.blind.is_empty() && self.retire_failures.is_empty() && self.tidy_failures.is_empty())
+            || self.beside_the_projects().next().is_some()
     }
 
     /// What is wrong beside the projects themselves.
     pub fn fleet_problems(&self) -> Vec<String> {
+        let held = self.vanished_held.as_ref().map(ToString::to_string);
+        self.beside_the_projects().cloned().chain(held).collect()
+    }
+
+    /// What failed beside the projects themselves.
+    fn beside_the_projects(&self) -> impl Iterator<Item = &String> {
         let lists = [&self.blind, &self.retire_failures, &self.tidy_failures];
-        lists
-            .into_iter()
-            .flatten()
-            .cloned()
-            .chain(self.vanished_held.as_ref().map(ToString::to_string))
-            .collect()
+        lists.into_iter().flatten().chain(&self.password_failure)
     }
 
     /// Whether everything is as it should be.

@@ -92,6 +92,12 @@ pub enum CredentialError {
         /// Where it is kept.
         field: SecretField,
     },
+    /// A mistake in this program.
+    #[error(
+        "an error in the rotator itself kept the password from being changed; the log says where (process.panicked): please \
+         report it; the next change goes on"
+    )]
+    Panicked,
     /// The process is to end, or works no longer.
     #[error("the change of the password was interrupted; the next one goes on")]
     Interrupted,

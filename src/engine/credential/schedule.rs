@@ -9,20 +9,20 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{Custody, changed_at, keeper};
+use super::{CredentialError, Custody, changed_at, keeper};
 use crate::domain::schedule::Schedule;
 use crate::engine::{Engine, event};
 use crate::plan::credential::due;
 
 /// What became of the password.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Since when it is in force, if the rotator changed it.
     pub changed_at: Option<DateTime<Utc>>,
     /// When it is due next; `None` for never.
     pub due: Option<DateTime<Utc>>,
-    /// Whether it is due and could not be changed.
-    pub failed: bool,
+    /// Why it could not be changed, though it is due.
+    pub failure: Option<String>,
 }
 
 impl Engine {
@@ -34,32 +34,33 @@ impl Engine {
             return Kept::default();
         };
         let kept = AssertUnwindSafe(self.keep(custody, schedule, stop)).catch_unwind().await;
-        kept.unwrap_or_else(|_| Kept { failed: true, ..Kept::default() })
+        kept.unwrap_or_else(|_| Self::not_changed(&CredentialError::Panicked))
     }
 
     async fn keep(&self, custody: &Custody, schedule: &Schedule, stop: &CancellationToken) -> Kept {
         let field = &custody.field;
         let secret = match keeper::secret(&self.vault, field).await {
             Ok(secret) => secret,
-            Err(error) => return self.not_changed(&error),
+            Err(error) => return Self::not_changed(&error),
         };
         let (changed, clocks) = (changed_at(&secret, field), self.clocks());
         let interrupted = secret.text(&field.next()).is_some();
         match due(schedule, changed, interrupted, &clocks) {
             Some(due) if due <= clocks.ours && !stop.is_cancelled() && self.tenure.stands() => {}
-            due => return Kept { changed_at: changed, due, failed: false },
+            due => return Kept { changed_at: changed, due, failure: None },
         }
         match self.replace_credential(custody, stop).await {
             Ok(replaced) => {
                 let due = replaced.changed_at.and_then(|changed| schedule.next(changed));
-                Kept { changed_at: replaced.changed_at, due, failed: false }
+                Kept { changed_at: replaced.changed_at, due, failure: None }
             }
-            Err(error) => self.not_changed(&error),
+            Err(error) => Self::not_changed(&error),
         }
     }
 
-    fn not_changed(&self, error: &super::CredentialError) -> Kept {
+    fn not_changed(error: &CredentialError) -> Kept {
         event::credential_failed(error);
-        Kept { failed: true, ..Kept::default() }
+        let failure = format!("the password was not changed: {}", event::chain(error));
+        Kept { failure: Some(failure), ..Kept::default() }
     }
 }

@@ -1,8 +1,11 @@
 //! The daemon changes the password by a schedule, between two passes.
 
+use serde_json::json;
+
 use super::{PLACE, breaches, held, in_force, in_vault};
 use crate::support::patience;
 use crate::support::rig::PASSWORD;
+use crate::support::visitor::Visitor;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_changes_the_password_when_its_time_comes_and_goes_on() {
@@ -46,10 +49,15 @@ async fn what_keeps_it_from_being_changed_is_told_and_tried_again_while_keys_are
         "reconcile_every",
         "\"1s\"",
     );
-    rig.set("log", "level", "\"info\"");
+    Visitor::prepare(&mut rig).set("log", "level", "\"info\"");
     let mut daemon = rig.daemon();
+    let visitor = Visitor::of(&daemon).await;
+    let started = visitor.metric("last_success_timestamp_seconds", "").await;
     daemon.until("credential.failed", 2).await;
     daemon.until("key.published", 1).await;
+    let told = "the password was not changed: ";
+    patience("it is shown", async || visitor.status().await["problems"].to_string().contains(told)).await;
+    assert_eq!(visitor.metric("last_success_timestamp_seconds", "").await, started, "which the alert asks");
     assert!(held(&rig).await["password_next"].is_null());
     rig.corner
         .amend_policy(|policy| {
@@ -58,6 +66,8 @@ async fn what_keeps_it_from_being_changed_is_told_and_tried_again_while_keys_are
         })
         .await;
     daemon.until("credential.rotated", 1).await;
+    patience("nothing is wrong", async || visitor.status().await["problems"] == json!([])).await;
+    assert!(visitor.metric("last_success_timestamp_seconds", "").await > started);
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, 0);
     patience("one password", async || breaches(&rig).await.is_empty()).await;
