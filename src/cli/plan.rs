@@ -11,7 +11,7 @@ use crate::domain::clocks::time_text;
 use crate::domain::key::Fingerprint;
 use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
-use crate::plan::emergency::doomed;
+use crate::plan::emergency::{Cut, doomed, spared};
 use crate::plan::moved::Fate;
 use crate::plan::retire::Stage;
 use crate::plan::world::Stray;
@@ -134,7 +134,7 @@ impl Document {
                         named: Named::new(&target.project, target.place.as_ref().ok()),
                         decision: step.decision.label(),
                         reason: step.decision.reason(),
-                        explanation: step.decision.to_string(),
+                        explanation: explanation(step, cut),
                         key: published.map(|key| key.fingerprint().to_string()),
                         retire: revoke.len() + disable.len(),
                         revoke: revoke.iter().map(ToString::to_string).collect(),
@@ -169,6 +169,17 @@ impl Document {
             next_pass_at: survey.plan.wake_at.map(time_text),
         }
     }
+}
+
+/// Why, and which keys an emergency does not reach for that reason.
+fn explanation(step: &Step, cut: Option<Cut>) -> String {
+    let why = step.decision.to_string();
+    let spared = cut.into_iter().flat_map(|cut| spared(step, cut)).map(|key| key.fingerprint.to_string());
+    let spared: Vec<_> = spared.collect();
+    if spared.is_empty() {
+        return why;
+    }
+    format!("{why}; not revoked until then, and working: {}", spared.join(", "))
 }
 
 impl Document {

@@ -171,10 +171,13 @@ fn text(report: &PassReport) -> String {
         text += &format!("problem: {problem}\n");
     }
     let Document { published, retired, disabled, failed, requests, .. } = document;
-    let disabled = if disabled == 0 { String::new() } else { format!("{disabled} disabled, ") };
+    let reshaped = document.projects.iter().filter(|row| row.outcome == "reshaped").count();
+    let some =
+        |count: usize, what: &str| if count == 0 { String::new() } else { format!("{count} {what}, ") };
+    let (reshaped, disabled) = (some(reshaped, "reshaped"), some(disabled, "disabled"));
     let total = document.projects.len();
     text += &format!(
-        "{total} projects: {published} published, {retired} keys retired, {disabled}{failed} with problems; \
+        "{total} projects: {published} published, {reshaped}{retired} keys retired, {disabled}{failed} with problems; \
          {requests} requests against the budget\n"
     );
     if document.interrupted {

@@ -120,16 +120,19 @@ impl Condition {
     }
 }
 
-/// The keys that were listed, in the order in which they were: those of the projects that were looked at, and those of
-/// their organizations.
+/// The keys that were listed: those of the projects that were looked at, in their order, then those of their organizations,
+/// and of each the oldest first.
 pub(super) fn take(
     instance: &Instance,
     projects: &[Observed],
     listed: Vec<ListedKey>,
     now: DateTime<Utc>,
 ) -> Vec<Entry> {
-    let by_id: HashMap<&ProjectId, &Observed> =
-        projects.iter().map(|observed| (&observed.target.project.id, observed)).collect();
+    let by_id: HashMap<&ProjectId, (usize, &Observed)> = projects
+        .iter()
+        .enumerate()
+        .map(|(at, observed)| (&observed.target.project.id, (at, observed)))
+        .collect();
     let names: HashMap<&OrganizationId, &Arc<str>> = projects
         .iter()
         .map(|observed| &observed.target.project)
@@ -141,9 +144,10 @@ pub(super) fn take(
         if matches!(observed, Some(None)) {
             return None;
         }
-        let observed = observed.flatten();
+        let (at, observed) = observed.flatten().unzip();
         let owner = KeyOwner::of(instance, listed.notes.as_deref());
-        Some(Entry {
+        let order = (at.unwrap_or(usize::MAX), listed.created);
+        let entry = Entry {
             project: observed.map(|observed| Arc::clone(&observed.target.project)),
             organization_name: Arc::clone(names.get(&listed.organization_id)?),
             condition: condition(&listed, &owner, observed, now),
@@ -155,9 +159,12 @@ pub(super) fn take(
             expires: listed.expires,
             scopes: listed.scopes,
             key: listed.key,
-        })
+        };
+        Some((order, entry))
     };
-    listed.into_iter().filter_map(entry).collect()
+    let mut entries: Vec<_> = listed.into_iter().filter_map(entry).collect();
+    entries.sort_by_key(|(order, _)| *order);
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 fn condition(

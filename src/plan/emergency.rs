@@ -67,6 +67,15 @@ pub fn after_all(plan: &Plan) -> Option<DateTime<Utc>> {
 
 /// The keys of ours that end once this step has published what it has to, if anything.
 pub fn doomed(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
-    let keys = step.observed.sight().filter(|_| !step.is_blocked()).into_iter().flat_map(|sight| &sight.keys);
+    meant(step, cut).filter(|_| !step.is_blocked())
+}
+
+/// The keys of ours that should end and go on working, because nothing can be done about their project.
+pub fn spared(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
+    meant(step, cut).filter(|key| step.is_blocked() && key.enabled)
+}
+
+fn meant(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
+    let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
     keys.filter(move |key| cut.covers(key.created))
 }

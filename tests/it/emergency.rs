@@ -184,3 +184,26 @@ async fn a_key_that_works_and_whose_age_is_not_known_is_replaced_and_named_where
     let problems = ended.document()["problems"].to_string();
     assert!(problems.contains("not ours to revoke") && problems.contains(&fingerprint(&taken)), "{problems}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_names_the_keys_that_go_on_working_because_nothing_can_be_done_about_their_project() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let [taken, free] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    let leaked = rig.key(&taken).await;
+    rig.corner.put_raw(&Rig::place(&taken), json!({"password": "of another"})).await;
+    let planned = rig.run(&["plan", "--all", "--revoke-previous-now", "--output", "json"]).await;
+    assert_eq!(planned.code, 1, "{planned:?}");
+    let document = planned.document();
+    let explained = |id: &str| {
+        let row =
+            document["projects"].as_array().unwrap().iter().find(|row| row["project_id"] == *id).unwrap();
+        row["explanation"].as_str().unwrap().to_owned()
+    };
+    let words = format!("not revoked until then, and working: {}", fingerprint(&leaked));
+    assert!(explained(&taken).ends_with(&words), "{document}");
+    assert!(!explained(&free).contains("not revoked"), "{document}");
+    let told = at_a_terminal(&rig, &EMERGENCY, "revoke\n").await;
+    assert!(told.stdout.contains(&words) && told.code == 1, "{told:?}");
+    assert!(rig.emulator.authenticates(&leaked));
+}

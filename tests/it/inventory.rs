@@ -119,6 +119,12 @@ async fn the_inventory_tells_of_each_key_whose_it_is_and_how_it_stands() {
     assert!(row(&document, &persons)["age_seconds"].as_i64().unwrap() >= 100 * 86_400 - 5);
     // Beside these the published key of the second project, and one that a person made in each.
     assert_eq!(rows(&document).len(), 11);
+    let rank = |row: &Value| match row["project_id"].as_str() {
+        Some(project) => u8::from(project != first),
+        None => 2,
+    };
+    let ranked = rows(&document).iter().map(|row| (rank(row), -row["age_seconds"].as_i64().unwrap()));
+    assert!(ranked.is_sorted(), "by project, the oldest first: {document}");
     let names: BTreeSet<&str> = rows(&document)[0].as_object().unwrap().keys().map(String::as_str).collect();
     let promised = [
         "project_id",

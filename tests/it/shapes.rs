@@ -110,6 +110,10 @@ async fn other_fields_are_written_at_once_with_the_same_key_and_only_once() {
     assert_eq!((rig.version(&project).await, rig.emulator.requests().tokens_created), (3, 2));
     let explained = rig.run(&["explain", &project]).await.stdout;
     assert!(explained.contains("EXCEPTIONLESS_URL added; server_url left out"), "{explained}");
+    set(&mut rig, &[]);
+    age(&rig, &project).await;
+    let table = rig.rotate().await.stdout;
+    assert!(table.contains("1 projects: 0 published, 1 reshaped, 0 keys retired"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
