@@ -179,9 +179,10 @@ impl Replacement<'_> {
     async fn run(&mut self, stop: &CancellationToken) -> Result<Replaced, CredentialError> {
         let (engine, custody) = (self.engine, self.custody);
         for _ in 0..MAX_LOOKS {
-            // A look may wait for the request budget, and nothing is lost by ending it.
-            let look = stop.run_until_cancelled(engine.look_at_credential(custody)).await;
-            let look = look.filter(|_| engine.tenure.stands()).ok_or(CredentialError::Interrupted)??;
+            let look = unless_stopped(stop, engine.look_at_credential(custody)).await?;
+            if !engine.tenure.stands() {
+                return Err(CredentialError::Interrupted);
+            }
             if look.version < self.version {
                 tokio::time::sleep(LAG).await;
                 continue;
@@ -199,7 +200,7 @@ impl Replacement<'_> {
                 Step::Prepare => self.prepare(&look).await?,
                 Step::Change => self.change(&look).await?,
                 Step::Promote => {
-                    engine.check_that_wrong_passwords_are_refused(custody).await?;
+                    unless_stopped(stop, engine.check_that_wrong_passwords_are_refused(custody)).await?;
                     if let Some(replaced) = self.promote(&look).await? {
                         return Ok(replaced);
                     }
@@ -303,6 +304,14 @@ impl Replacement<'_> {
     fn rival(&self) -> CredentialError {
         CredentialError::Rival { field: self.custody.field.clone() }
     }
+}
+
+/// For what only asks: it may wait for the request budget, and nothing is lost by ending it.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    question: impl Future<Output = Result<T, CredentialError>>,
+) -> Result<T, CredentialError> {
+    stop.run_until_cancelled(question).await.unwrap_or(Err(CredentialError::Interrupted))
 }
 
 fn changed_at(secret: &CredentialSecret, field: &SecretField) -> Option<DateTime<Utc>> {

@@ -54,6 +54,8 @@ impl Engine {
                 let due = replaced.changed_at.and_then(|changed| schedule.next(changed));
                 Kept { changed_at: replaced.changed_at, due, failure: None }
             }
+            // Told to stop, or without the lease: whoever comes next goes on.
+            Err(CredentialError::Interrupted) => Kept { changed_at: changed, ..Kept::default() },
             Err(error) => Self::not_changed(&error),
         }
     }
