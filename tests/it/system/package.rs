@@ -53,7 +53,7 @@ async fn it_is_installed_used_upgraded_removed_and_forgotten() {
         format!("exceptionless-rotator {}", env!("CARGO_PKG_VERSION"))
     );
     let page = machine.sh("man --warnings exceptionless-rotator");
-    assert!(page.contains("rotate") && page.contains("Exit codes"), "{page}");
+    assert!(page.contains("ROTATE") && page.contains("EXIT STATUS"), "{page}");
     let completion = "bash -c '. /usr/share/bash-completion/completions/exceptionless-rotator; complete -p exceptionless-rotator'";
     assert!(machine.sh(completion).contains("exceptionless-rotator"));
     assert_eq!(
