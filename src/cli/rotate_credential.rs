@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,7 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// What the document says.
+/// The document that `rotate-credential --output json` prints.
 #[derive(Serialize)]
 struct Document {
     user: String,
@@ -53,10 +54,13 @@ struct Document {
 
 async fn planned(engine: &Engine, custody: &Custody) -> Result<Document, CredentialError> {
     let look = engine.look_at_credential(custody).await?;
+    if let Some(obstacle) = look.obstacle(custody, &engine.clocks()) {
+        return Err(obstacle);
+    }
     let outcome = match look.step {
         Step::Prepare => "would_change",
         Step::Change | Step::Promote => "would_finish",
-        Step::Lost => return Err(custody.lost(look.version)),
+        Step::Recover => "would_recover",
     };
     Ok(Document::new(custody, outcome, look.version, look.changed_at))
 }
@@ -76,7 +80,7 @@ impl Document {
         custody: &Custody,
         outcome: &'static str,
         version: u64,
-        changed_at: Option<chrono::DateTime<chrono::Utc>>,
+        changed_at: Option<DateTime<Utc>>,
     ) -> Self {
         let schedule = custody.schedule.as_ref();
         let next = schedule.zip(changed_at).and_then(|(schedule, changed)| schedule.next(changed));

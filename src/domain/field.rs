@@ -53,6 +53,11 @@ impl SecretField {
         format!("{}_next", self.name)
     }
 
+    /// Both fields that may hold the value that is in force.
+    pub fn names(&self) -> [String; 2] {
+        [self.name.to_string(), self.next()]
+    }
+
     /// The field beside it that says since when the value is in force.
     pub fn changed_at(&self) -> String {
         format!("{}_changed_at", self.name)

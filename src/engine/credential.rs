@@ -1,13 +1,14 @@
 //! The rotator's own password: read from Vault, and changed.
 //!
-//! Every step looks first and then does the one thing that [`plan::credential`](crate::plan::credential) names, so that a
-//! step that was cut off, or whose answer was lost, is found again by the next look, in this process or in a later one.
+//! Every step looks first (`look`) and then does the one thing that [`plan::credential`](crate::plan::credential) names, so
+//! that a step that was cut off, or whose answer was lost, is found again by the next look, in this process or in a later one.
 //! Both passwords stand in the secret before the server is told of the new one, and whoever logs in meanwhile finds out
 //! which is right. Of several that change it at a time, check-and-set lets one go on.
 
 mod error;
+mod hold;
 mod keeper;
-mod recovery;
+mod look;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -18,18 +19,19 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, WIDEST_SPREAD, event};
+use super::{Engine, event};
 use crate::config::{Config, ExceptionlessAuth};
 use crate::domain::clocks::{read_time, time_text};
 use crate::domain::field::SecretField;
 use crate::domain::schedule::Schedule;
 use crate::exceptionless::Changed;
-use crate::plan::credential::{Step, Verdict, step};
+use crate::plan::credential::Step;
 use crate::tls;
 use crate::vault::{CredentialSecret, Kind, VaultError};
 
 pub use error::CredentialError;
 pub use keeper::Absent;
+pub use look::Look;
 pub use schedule::Kept;
 
 /// Looks in a row. An undisturbed change takes three.
@@ -67,27 +69,9 @@ impl Custody {
         Some(Self { email: email.clone(), field, schedule: config.exceptionless.password_schedule.clone() })
     }
 
-    /// No password that is kept there works, up to this version.
-    pub fn lost(&self, version: u64) -> CredentialError {
-        CredentialError::Lost { email: self.email.clone(), field: self.field.clone(), version }
+    fn rival(&self) -> CredentialError {
+        CredentialError::Rival { field: self.field.clone() }
     }
-}
-
-/// What was seen, and what follows from it.
-#[derive(Debug)]
-pub struct Look {
-    /// The version of the secret.
-    pub version: u64,
-    /// Since when the password is in force, if it was the rotator that changed it.
-    pub changed_at: Option<DateTime<Utc>>,
-    /// Whether a change was begun and not ended.
-    pub interrupted: bool,
-    /// When Vault deletes the secret by itself.
-    pub ends: Option<DateTime<Utc>>,
-    /// What is to be done next.
-    pub step: Step,
-    current: SecretString,
-    next: Option<SecretString>,
 }
 
 /// A password that was changed.
@@ -102,49 +86,6 @@ pub struct Replaced {
 }
 
 impl Engine {
-    /// Looks at the secret, and asks Exceptionless which of its passwords is right. Changes nothing.
-    pub async fn look_at_credential(&self, custody: &Custody) -> Result<Look, CredentialError> {
-        let Custody { email, field, .. } = custody;
-        let secret = keeper::secret(&self.vault, field).await?;
-        let kept = keeper::kept(&secret, field)?;
-        if email.contains(':') || kept.current.expose_secret().contains(':') {
-            return Err(CredentialError::Colon { field: field.clone() });
-        }
-        let current = self.try_password(custody, &kept.current).await?;
-        let next = match &kept.next {
-            // The one is refused because the other is in force: that is for sure if that is accepted.
-            Some(next) => Some(self.try_password(custody, next).await?),
-            None => None,
-        };
-        Ok(Look {
-            version: secret.version,
-            changed_at: changed_at(&secret, field),
-            interrupted: kept.next.is_some(),
-            ends: secret.ends,
-            step: step(current, next),
-            current: kept.current,
-            next: kept.next,
-        })
-    }
-
-    /// Asks for a password that nobody has. Only who refuses that one can be believed about another, and what is overwritten
-    /// upon a yes may be the only right one.
-    async fn check_that_wrong_passwords_are_refused(&self, custody: &Custody) -> Result<(), CredentialError> {
-        match self.try_password(custody, &fresh()).await? {
-            Verdict::Refused => Ok(()),
-            Verdict::Accepted => Err(CredentialError::Gullible { email: custody.email.clone() }),
-        }
-    }
-
-    async fn try_password(
-        &self,
-        custody: &Custody,
-        password: &SecretString,
-    ) -> Result<Verdict, CredentialError> {
-        let place = format!("Vault's {}", custody.field);
-        Ok(self.exceptionless.try_password(&custody.email, password, &place).await?)
-    }
-
     /// Changes the password, or ends a change that was begun. When `stop` is cancelled, no further step is begun.
     pub async fn replace_credential(
         &self,
@@ -179,43 +120,34 @@ impl Replacement<'_> {
     async fn run(&mut self, stop: &CancellationToken) -> Result<Replaced, CredentialError> {
         let (engine, custody) = (self.engine, self.custody);
         for _ in 0..MAX_LOOKS {
-            let look = unless_stopped(stop, engine.look_at_credential(custody)).await?;
+            let look = engine.look_at_credential_since(custody, self.version);
+            let look = stop.run_until_cancelled(look).await.unwrap_or(Err(CredentialError::Interrupted))?;
             if !engine.tenure.stands() {
                 return Err(CredentialError::Interrupted);
             }
-            if look.version < self.version {
-                tokio::time::sleep(LAG).await;
-                continue;
-            }
-            if let Some(replaced) = self.is_done(&look)? {
+            if let Some(replaced) = self.compare(&look)? {
                 return Ok(replaced);
             }
-            if let (Step::Prepare | Step::Change, Some(at)) = (look.step, look.ends) {
-                return Err(CredentialError::Ending { field: custody.field.clone(), at });
+            if let Some(obstacle) = look.obstacle(custody, &engine.clocks()) {
+                return Err(obstacle);
             }
             match look.step {
-                Step::Prepare if engine.clocks().spread() > WIDEST_SPREAD => {
-                    return Err(CredentialError::Clocks);
-                }
                 Step::Prepare => self.prepare(&look).await?,
                 Step::Change => self.change(&look).await?,
                 Step::Promote => {
-                    unless_stopped(stop, engine.check_that_wrong_passwords_are_refused(custody)).await?;
                     if let Some(replaced) = self.promote(&look).await? {
                         return Ok(replaced);
                     }
                 }
-                Step::Lost if engine.recover_credential(custody, &look).await? => {
-                    (self.ours, self.finishing, self.changes) = (None, false, 0);
-                }
-                Step::Lost => return Err(custody.lost(look.version)),
+                Step::Recover => self.recover(&look).await?,
             }
         }
-        Err(self.rival())
+        Err(custody.rival())
     }
 
-    /// Whether somebody else, or a write whose answer was lost, has ended it.
-    fn is_done(&mut self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
+    /// Compares the successor that is ours with the one that is there. It was done already if somebody else, or a write
+    /// whose answer was lost, has put ours into its place.
+    fn compare(&mut self, look: &Look) -> Result<Option<Replaced>, CredentialError> {
         let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
         match (&self.ours, &look.next) {
             (None, None) => Ok(None),
@@ -224,11 +156,13 @@ impl Replacement<'_> {
                 Ok(None)
             }
             (Some(ours), Some(next)) if same(ours, next) => Ok(None),
+            // The server may have lost it again.
+            (Some(ours), None) if same(ours, &look.current) && look.step == Step::Recover => Ok(None),
             (Some(ours), None) if same(ours, &look.current) => {
                 event::credential_rotated(self.custody, look.version);
                 Ok(Some(self.replaced(look.version, look.changed_at)))
             }
-            (Some(_), _) => Err(self.rival()),
+            (Some(_), _) => Err(self.custody.rival()),
         }
     }
 
@@ -245,7 +179,7 @@ impl Replacement<'_> {
                 }
                 found.version
             }
-            Err(error) if error.kind() == Kind::Conflict => return Err(self.rival()),
+            Err(error) if error.kind() == Kind::Conflict => return Err(self.custody.rival()),
             Err(error) => return Err(error.into()),
         };
         event::credential_prepared(self.custody, version);
@@ -293,6 +227,27 @@ impl Replacement<'_> {
         }
     }
 
+    /// Puts the password of an older version back. Then all begins anew.
+    async fn recover(&mut self, look: &Look) -> Result<(), CredentialError> {
+        let Some((version, password)) = &look.older else { return Ok(()) };
+        let field = &self.custody.field;
+        let data = BTreeMap::from([
+            (field.name.to_string(), Some(password.expose_secret().to_owned())),
+            (field.next(), None),
+        ]);
+        match self.store(data, look.version).await {
+            Ok(written) => {
+                event::credential_recovered(self.custody, written, Some(*version));
+                self.version = written;
+            }
+            // The next look tells.
+            Err(error) if matches!(error.kind(), Kind::Ambiguous | Kind::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        (self.ours, self.finishing, self.changes) = (None, false, 0);
+        Ok(())
+    }
+
     async fn store(&self, data: BTreeMap<String, Option<String>>, over: u64) -> Result<u64, VaultError> {
         self.engine.vault.store_credential(&self.custody.field, data, over).await
     }
@@ -300,18 +255,6 @@ impl Replacement<'_> {
     fn replaced(&self, version: u64, changed_at: Option<DateTime<Utc>>) -> Replaced {
         Replaced { version, changed_at, finished: self.finishing }
     }
-
-    fn rival(&self) -> CredentialError {
-        CredentialError::Rival { field: self.custody.field.clone() }
-    }
-}
-
-/// For what only asks: it may wait for the request budget, and nothing is lost by ending it.
-async fn unless_stopped<T>(
-    stop: &CancellationToken,
-    question: impl Future<Output = Result<T, CredentialError>>,
-) -> Result<T, CredentialError> {
-    stop.run_until_cancelled(question).await.unwrap_or(Err(CredentialError::Interrupted))
 }
 
 fn changed_at(secret: &CredentialSecret, field: &SecretField) -> Option<DateTime<Utc>> {

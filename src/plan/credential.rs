@@ -8,6 +8,7 @@
 //!   current               current                Prepare: write a successor beside it
 //!   current and next      current                Change: ask the server to take the successor
 //!   current and next      next                   Promote: the successor takes its place
+//!   either                neither                Recover: look for the right one in older versions
 //! ```
 //!
 //! So a crash between any two steps loses nothing: whoever comes next sees the same, and goes on. At every moment one of
@@ -40,8 +41,8 @@ pub enum Step {
     Change,
     /// Let the successor take the place of the current one in the secret.
     Promote,
-    /// Nothing can be done: no password in the secret is accepted.
-    Lost,
+    /// Put the right one back, if an older version of the secret holds it: this one holds none that is accepted.
+    Recover,
 }
 
 /// The next step, by what the server says to the current password and, if there is one, to its successor.
@@ -51,7 +52,7 @@ pub fn step(current: Verdict, next: Option<Verdict>) -> Step {
         (_, Some(Verdict::Accepted)) => Step::Promote,
         (Verdict::Accepted, Some(Verdict::Refused)) => Step::Change,
         (Verdict::Accepted, None) => Step::Prepare,
-        (Verdict::Refused, Some(Verdict::Refused) | None) => Step::Lost,
+        (Verdict::Refused, Some(Verdict::Refused) | None) => Step::Recover,
     }
 }
 

@@ -112,25 +112,27 @@ pub(super) async fn password(engine: &Engine, findings: &mut Findings) {
         || "nobody knows since when it is in force".to_owned(),
         |changed| format!("in force since {}", time_text(changed)),
     );
-    let next = custody
-        .schedule
-        .as_ref()
-        .and_then(|schedule| due(schedule, look.changed_at, look.interrupted, &engine.clocks()));
-    let next = next.map_or_else(
-        || "changed by rotate-credential".to_owned(),
-        |next| format!("the daemon changes it at {}", time_text(next)),
-    );
-    if let (Step::Prepare, Some(at)) = (look.step, look.ends) {
-        let ending = CredentialError::Ending { field: custody.field.clone(), at };
-        return findings.unwise(CHECK, ending.to_string());
+    if let Some(obstacle) = look.obstacle(custody, &engine.clocks()) {
+        return findings.unwise(CHECK, obstacle.to_string());
     }
     match look.step {
-        Step::Prepare => findings.fine(CHECK, format!("{place}; {since}; {next}")),
+        Step::Prepare => {
+            let schedule = custody.schedule.as_ref();
+            let next = schedule.and_then(|schedule| due(schedule, look.changed_at, false, &engine.clocks()));
+            let next = next.map_or_else(
+                || "changed by rotate-credential".to_owned(),
+                |next| format!("the daemon changes it at {}", time_text(next)),
+            );
+            findings.fine(CHECK, format!("{place}; {since}; {next}"));
+        }
         Step::Change | Step::Promote => findings.unwise(CHECK, format!(
             "{place}; a change was begun and not ended, and until then either password may be the right one; run \
              exceptionless-rotator rotate-credential"
         )),
-        Step::Lost => findings.bad(CHECK, custody.lost(look.version)),
+        Step::Recover => findings.unwise(CHECK, format!(
+            "{place}; Exceptionless does not accept it, but one of an older version; run exceptionless-rotator \
+             rotate-credential, which puts that back, and find out who wrote over it"
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::keeper::Absent;
+use super::keeper::{Absent, MAX_OLDER};
 use crate::domain::clocks::time_text;
 use crate::domain::field::SecretField;
 use crate::exceptionless::ExceptionlessError;
@@ -31,11 +31,11 @@ pub enum CredentialError {
     },
     /// No password in the secret works.
     #[error(
-        "Exceptionless accepts no password of {email} that Vault's {field} holds, nor one of the five versions before: \
+        "Exceptionless accepts no password of {email} that Vault's {field} holds, nor one of the {older} versions before: \
          somebody else has changed it, or the account is inactive; a still older version may hold it (vault kv get \
          -mount={mount} -version=N {path}, with N below {version}); put the right one there (vault kv patch -mount={mount} \
          {path} {name}=-), or have it reset by e-mail at Exceptionless first",
-        mount = .field.mount, path = .field.path, name = .field.name
+        mount = .field.mount, path = .field.path, name = .field.name, older = MAX_OLDER
     )]
     Lost {
         /// Whose password it is.

@@ -11,7 +11,7 @@ use crate::exceptionless::{ErrorKind, Keeper, Kept, NotKept};
 use crate::vault::{CredentialSecret, Found, Kind, VaultStore};
 
 /// A few writes are looked behind: those of one change, and of whoever undid it.
-const MAX_OLDER: usize = 5;
+pub(super) const MAX_OLDER: usize = 5;
 
 /// A secret in Vault that lacks what it should hold.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +102,7 @@ pub(super) async fn held_in(
     let Found::Secret(secret) = vault.read_credential(field, Some(version)).await? else {
         return Ok(Vec::new());
     };
-    let names = [field.name.to_string(), field.next()];
-    Ok(names.iter().filter_map(|name| secret.secret(name)).collect())
+    Ok(field.names().iter().filter_map(|name| secret.secret(name)).collect())
 }
 
 fn not_kept(error: CredentialError) -> NotKept {

@@ -14,8 +14,8 @@ fn each_sight_has_its_step() {
     assert_eq!(step(Accepted, Some(Refused)), Step::Change);
     assert_eq!(step(Refused, Some(Accepted)), Step::Promote);
     assert_eq!(step(Accepted, Some(Accepted)), Step::Promote, "both are the same");
-    assert_eq!(step(Refused, None), Step::Lost);
-    assert_eq!(step(Refused, Some(Refused)), Step::Lost);
+    assert_eq!(step(Refused, None), Step::Recover);
+    assert_eq!(step(Refused, Some(Refused)), Step::Recover);
 }
 
 #[test]

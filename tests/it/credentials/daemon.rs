@@ -22,6 +22,23 @@ async fn a_daemon_changes_the_password_when_its_time_comes_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_waits_for_the_request_budget_in_the_midst_of_a_change_stops_at_once_and_without_complaint()
+ {
+    let mut rig = in_vault(1).await;
+    rig.set("exceptionless", "password_schedule", "\"0 4 1 1 *\"").set("exceptionless", "rate_reserve", "0");
+    rig.emulator.state(|state| state.rate_limit = 1);
+    let mut daemon = rig.daemon();
+    daemon.until("budget.waiting", 1).await;
+    assert!(held(&rig).await["password_next"].is_string(), "it is in the midst of it");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, 0);
+    assert_eq!(daemon.count("credential.failed") + daemon.count("pass.abandoned"), 0, "{}", daemon.text());
+    rig.emulator.state(|state| state.rate_limit = 0);
+    assert_eq!(rig.json(&["rotate-credential"]).await["outcome"], "finished");
+    assert_eq!(breaches(&rig).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_is_changed_once_and_then_when_it_is_due_again() {
     let mut rig = in_vault(1).await;
     rig.set("exceptionless", "password_schedule", "\"0 4 1 1 *\"").set(

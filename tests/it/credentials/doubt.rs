@@ -60,9 +60,12 @@ async fn with_clocks_that_are_days_apart_a_change_is_ended_but_none_is_begun() {
         rig.emulator.set_date_offset(TimeDelta::days(days));
         assert_eq!(rig.json(&["rotate-credential"]).await["outcome"], "finished");
         let before = held(&rig).await;
-        let ended = rig.run(&["rotate-credential"]).await;
-        assert_eq!(ended.code, 1, "{ended:?}");
-        assert!(ended.stderr.contains("differ by more than a day"), "{ended:?}");
+        for arguments in [&["rotate-credential"][..], &["rotate-credential", "--plan"]] {
+            let ended = rig.run(arguments).await;
+            assert_eq!(ended.code, 1, "{ended:?}");
+            assert!(ended.stderr.contains("differ by more than a day"), "{ended:?}");
+        }
+        assert!(rig.run(&["check"]).await.stdout.contains("no change of the password is begun"));
         assert_eq!(held(&rig).await, before);
     }
 }
@@ -90,9 +93,11 @@ async fn no_password_is_put_where_vault_deletes_it_by_itself() {
     let check = rig.run(&["check"]).await;
     assert_eq!(check.code, 0, "{check:?}");
     assert!(check.stdout.contains("deletes this version") && check.stdout.contains("warning"), "{check:?}");
-    let ended = rig.run(&["rotate-credential"]).await;
-    assert_eq!(ended.code, 78, "{ended:?}");
-    assert!(ended.stderr.contains("delete-version-after=0s"), "{ended:?}");
+    for arguments in [&["rotate-credential"][..], &["rotate-credential", "--plan"]] {
+        let ended = rig.run(arguments).await;
+        assert_eq!(ended.code, 78, "{ended:?}");
+        assert!(ended.stderr.contains("delete-version-after=0s"), "{ended:?}");
+    }
     assert_eq!(in_force(&rig), PASSWORD);
     assert!(held(&rig).await["password_next"].is_null());
     rig.corner.bao.root("POST", &metadata, json!({"delete_version_after": "0s"})).await;

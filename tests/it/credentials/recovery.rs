@@ -50,6 +50,10 @@ async fn a_password_of_an_older_version_is_used_at_once_and_put_back_by_the_next
             rig.emulator.reset_requests();
             rig.rotate().await;
             assert_eq!(rig.emulator.requests().count("POST", "auth/login"), logins);
+            assert_eq!(rig.json(&["rotate-credential", "--plan"]).await["outcome"], "would_recover");
+            let check = rig.run(&["check"]).await;
+            assert_eq!(check.code, 0, "{check:?}");
+            assert!(check.stdout.contains("but one of an older version"), "{check:?}");
             let ended = rig.run(&["rotate-credential"]).await;
             assert_eq!(ended.code, 0, "{ended:?}");
             assert!(ended.events().iter().any(|event| event == "credential.recovered"), "{ended:?}");
