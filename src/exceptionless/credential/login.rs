@@ -25,11 +25,11 @@ use crate::jitter;
 const QUARTER_HOUR: i64 = 15 * 60;
 
 /// Attempts in a quarter hour that may end in trouble of the server, which can count them all the same.
-/// Two of the five stay with people.
-const MAX_ATTEMPTS: u32 = 3;
+/// Two of the five stay with people and with other replicas.
+const MAX_LOGINS: u32 = 3;
 
 /// After so many refusals in a row a password that had worked is taken to be wrong.
-const MAX_REFUSALS: u32 = 3;
+const MAX_DOUBTS: u32 = 3;
 
 /// How often a login that found no connection is tried again.
 const CONNECTION_RETRIES: u32 = 2;
@@ -37,7 +37,9 @@ const CONNECTION_RETRIES: u32 = 2;
 /// What is known of the logins of this process.
 #[derive(Default)]
 pub(super) struct Logins {
-    failures: u32,
+    /// In a row without success; the server counts them.
+    attempts: u32,
+    /// Refusals in a row, by the login or by HTTP Basic.
     refusals: u32,
     last_attempt: Option<Instant>,
     /// The password that let us in last.
@@ -77,17 +79,17 @@ impl Logins {
         if self.last_attempt.is_some_and(|last| last.elapsed().as_secs() > QUARTER_HOUR.unsigned_abs()) {
             self.forget();
         }
-        if self.failures > 0 {
+        if self.attempts > 0 {
             self.ask_without_counter(door, of).await?;
         }
         self.last_attempt = Some(Instant::now());
         // Counted before it is sent: an attempt whose future is dropped may have been made.
-        self.failures += 1;
+        self.attempts += 1;
         let answer = match attempt(door, &call).await {
             Ok(answer) => answer,
             Err(error) => {
                 if error.was_not_sent() {
-                    self.failures -= 1;
+                    self.attempts -= 1;
                 }
                 return Err(self.after_trouble(door, of, error));
             }
@@ -102,19 +104,25 @@ impl Logins {
                 self.proven = Some(Imprint::of(of.password));
                 Ok(token)
             }
-            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, &answer).await),
+            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, Operation::LogIn, &answer).await),
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
                 let refusal = LoginRefusal::Malformed { email: of.email.to_owned(), place: of.place.clone() };
                 Err(self.withhold(door, of, Some(refusal)))
             }
             _ => {
-                let error = refuse(door, &answer);
+                let error = refuse(door, Operation::LogIn, &answer);
                 Err(self.after_trouble(door, of, error))
             }
         }
     }
 
-    async fn after_refusal(&mut self, door: &Door, of: &Password<'_>, answer: &Answer) -> ExceptionlessError {
+    async fn after_refusal(
+        &mut self,
+        door: &Door,
+        of: &Password<'_>,
+        operation: Operation,
+        answer: &Answer,
+    ) -> ExceptionlessError {
         let (email, place) = (of.email.to_owned(), of.place.clone());
         // Releases before 8.6.3 say no more than that it failed (`AuthController.cs`).
         if answer.json::<wire::Problem<'_>>().is_ok_and(|problem| problem.title == "Login denied.") {
@@ -122,10 +130,10 @@ impl Logins {
         }
         self.refusals += 1;
         let sick = Health::ask(door).await == Health::Sick;
-        if !sick && (self.proven != Some(Imprint::of(of.password)) || self.refusals >= MAX_REFUSALS) {
+        if !sick && (self.proven != Some(Imprint::of(of.password)) || self.refusals >= MAX_DOUBTS) {
             return self.withhold(door, of, Some(LoginRefusal::WrongPassword { email, place }));
         }
-        let (operation, server) = (Operation::LogIn, door.server.clone());
+        let server = door.server.clone();
         let doubtful = ExceptionlessError::DoubtfulRefusal { operation, server, email, place, sick };
         self.after_trouble(door, of, doubtful)
     }
@@ -139,16 +147,18 @@ impl Logins {
         let Ok(authorization) = choice::basic(of.email, of.password.clone()) else { return Ok(()) };
         let answer = door.pass(&choice::question(), &authorization).await?;
         match answer.status {
-            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, &answer).await),
+            StatusCode::UNAUTHORIZED => {
+                Err(self.after_refusal(door, of, Operation::TryPassword, &answer).await)
+            }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(refuse(door, &answer))
+                Err(refuse(door, Operation::TryPassword, &answer))
             }
             _ => Ok(()),
         }
     }
 
     fn forget(&mut self) {
-        (self.failures, self.refusals) = (0, 0);
+        (self.attempts, self.refusals) = (0, 0);
     }
 
     /// A refusal is about one password: another is tried, as long as there are attempts to spare.
@@ -157,8 +167,8 @@ impl Logins {
         let replaced = withheld.is_about_the_password() && withheld.password != Imprint::of(of.password);
         if Instant::now() >= withheld.ends {
             self.forget();
-        } else if !(replaced && self.failures < MAX_ATTEMPTS) {
-            return Err(withheld.error(door, self.failures));
+        } else if !(replaced && self.attempts < MAX_LOGINS) {
+            return Err(withheld.error(door, self.attempts));
         }
         self.withheld = None;
         Ok(())
@@ -170,7 +180,7 @@ impl Logins {
         of: &Password<'_>,
         error: ExceptionlessError,
     ) -> ExceptionlessError {
-        if self.failures >= MAX_ATTEMPTS { self.withhold(door, of, None) } else { error }
+        if self.attempts >= MAX_LOGINS { self.withhold(door, of, None) } else { error }
     }
 
     fn withhold(
@@ -189,7 +199,7 @@ impl Logins {
         let wait = wait.unwrap_or(Duration::from_secs(QUARTER_HOUR.unsigned_abs()));
         let password = Imprint::of(of.password);
         let withheld = Withheld { refusal, password, until, ends: Instant::now() + wait };
-        let error = withheld.error(door, self.failures);
+        let error = withheld.error(door, self.attempts);
         self.withheld = Some(withheld);
         error
     }
@@ -223,8 +233,8 @@ async fn attempt(door: &Door, call: &Call) -> Result<Answer, ExceptionlessError>
     }
 }
 
-fn refuse(door: &Door, answer: &Answer) -> ExceptionlessError {
-    let (operation, server, status) = (Operation::LogIn, door.server.clone(), answer.status);
+fn refuse(door: &Door, operation: Operation, answer: &Answer) -> ExceptionlessError {
+    let (server, status) = (door.server.clone(), answer.status);
     if answer.is_html() {
         door.unreadable(&operation, Unreadable::Html)
     } else if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {

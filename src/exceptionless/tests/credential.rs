@@ -10,7 +10,7 @@ fn logins(server: &Server) -> usize {
 
 #[tokio::test]
 async fn a_refused_login_is_remembered_until_the_quarter_hour_ends() {
-    let server = Server::start(|_: &Arrival, _| json(401, DATE, r#"{"title":"Login failed."}"#)).await;
+    let server = Server::start(|_: &Arrival, _| json(401, DATE, FAILED)).await;
     let client = client(&server, login());
     for _ in 0..3 {
         let error = client.who_am_i().await.expect_err("refused");
@@ -82,7 +82,7 @@ fn let_in_once(request: &Arrival, before: usize) -> Reply {
 }
 
 #[tokio::test]
-async fn a_password_that_has_worked_is_tried_again_and_then_no_more() {
+async fn a_password_that_has_worked_is_asked_about_without_another_login_and_then_no_more() {
     let server = Server::start(let_in_once).await;
     let client = client(&server, login());
     for attempt in 1..=5 {
@@ -107,20 +107,40 @@ async fn a_refusal_is_about_one_password_and_any_number_of_guesses_costs_one_att
         _ => json(401, DATE, FAILED),
     })
     .await;
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let put = |password: &str| fs::write(file.path(), password).expect("written");
-    put(PASSWORD);
-    let email = "rotator@example.test".to_owned();
-    let client = client(&server, ExceptionlessAuth::Login { email, password: self::file(&file) });
+    let (file, client) = guessing(&server);
     for number in 0..8 {
         client.organizations().await.expect_err("refused");
         client.organizations().await.expect_err("remembered");
-        put(&format!("a guess {number}"));
+        put(&file, &format!("a guess {number}"));
     }
     assert_eq!(logins(&server), 1);
-    put("battery staple");
+    put(&file, "battery staple");
     client.organizations().await.expect("organizations");
     assert_eq!(logins(&server), 2);
+}
+
+#[tokio::test]
+async fn guesses_that_basic_cannot_carry_leave_two_attempts_to_people() {
+    let server = Server::start(|_: &Arrival, _| json(401, DATE, FAILED)).await;
+    let (file, client) = guessing(&server);
+    for number in 0..8 {
+        put(&file, &format!("a:guess {number}"));
+        client.organizations().await.expect_err("refused");
+    }
+    assert_eq!(logins(&server), 3);
+}
+
+/// A client that logs in with what stands in the file.
+fn guessing(server: &Server) -> (tempfile::NamedTempFile, ExceptionlessClient) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    put(&file, PASSWORD);
+    let email = "rotator@example.test".to_owned();
+    let client = client(server, ExceptionlessAuth::Login { email, password: self::file(&file) });
+    (file, client)
+}
+
+fn put(file: &tempfile::NamedTempFile, password: &str) {
+    fs::write(file.path(), password).expect("written");
 }
 
 #[tokio::test]
