@@ -89,11 +89,12 @@ async fn revoke_batch(engine: &Engine, batch: &[Candidate<'_>], report: &mut Pas
                 report.retire_failures.extend(problems);
                 return confirm(engine, licensed, deleted, report).await;
             }
-            Err(error) => failure = Some((keys.len(), error)),
+            Err(error) => failure = Some((keys.len(), error, problems)),
         }
     }
-    if let Some((keys, error)) = failure {
+    if let Some((keys, error, problems)) = failure {
         event::retire_failed(keys, &error);
+        report.retire_failures.extend(problems);
         report.retire_failures.push(event::chain(&error));
     }
 }

@@ -94,14 +94,13 @@ async fn bring_back(
     deeds: &mut Deeds,
 ) {
     let project = Arc::clone(&step.observed.target.project);
-    let limit = plan::span(step.observed.target.rule.latest_return());
     let span = event::rotation(&step.observed.target);
     let listing = if stop.is_cancelled() {
         Err(STOPPED.to_owned())
     } else {
         list(engine, step, chosen).instrument(span).await
     };
-    let (path, since) = match listing {
+    let listed = match listing {
         Ok(listed) => listed,
         Err(problem) => {
             chosen.iter().for_each(|own| deeds.add(&project, own.fingerprint, Err(problem.clone())));
@@ -109,7 +108,7 @@ async fn bring_back(
         }
     };
     for OwnKey { key, fingerprint, created, .. } in chosen {
-        let outcome = enable(engine, key, Some((&path, since, limit))).await;
+        let outcome = enable(engine, key, Some(&listed)).await;
         if outcome.is_ok() {
             event::key_enabled(&engine.policy.instance, &project, *fingerprint, *created, request.command);
         }
@@ -117,17 +116,22 @@ async fn bring_back(
     }
 }
 
-/// Publishes the same key again with a fresh time for those that come back. Where the secret lies, and the earliest of
-/// these times.
-async fn list(
-    engine: &Engine,
-    mut step: Step,
-    chosen: &[OwnKey],
-) -> Result<(SecretPath, Option<DateTime<Utc>>), String> {
+/// What the secret must say of a key when that is enabled.
+struct Listed {
+    path: SecretPath,
+    /// Since when it is listed for retirement, or later; `None` if it must be the published one.
+    since: Option<DateTime<Utc>>,
+    /// How long it may take from then on.
+    limit: TimeDelta,
+}
+
+/// Publishes the same key again with a fresh time for those that come back.
+async fn list(engine: &Engine, mut step: Step, chosen: &[OwnKey]) -> Result<Listed, String> {
     if step.is_blocked() {
         return Err(step.decision.to_string());
     }
     step.decision = Decision::Enrol;
+    let limit = plan::span(step.observed.target.rule.latest_return());
     let (Ok(path), Some(sight)) = (&step.observed.target.place, step.observed.sight()) else {
         return Err("nothing could be seen of its project".to_owned());
     };
@@ -136,13 +140,13 @@ async fn list(
         chosen.iter().filter(|own| !published(own)).map(|own| own.fingerprint).collect();
     // The published key itself stands in no list.
     if anew.is_empty() {
-        return Ok((path.clone(), None));
+        return Ok(Listed { path: path.clone(), since: None, limit });
     }
     let attempt = Attempt { engine, step: &step, path, secret: &sight.secret };
     match attempt.relist(&anew).await {
         Outcome::Enrolled(publication, _) => {
             let since = anew.iter().filter_map(|key| publication.retiring.since(*key)).min();
-            Ok((path.clone(), since))
+            Ok(Listed { path: path.clone(), since, limit })
         }
         Outcome::Failed(failure) => Err(event::chain(&failure)),
         Outcome::Superseded => Err("somebody else wrote the secret meanwhile; repeat the command".to_owned()),
@@ -153,21 +157,18 @@ async fn list(
 }
 
 /// Enables a key, as long as its secret has it as it was listed.
-async fn enable(
-    engine: &Engine,
-    key: &ApiKey,
-    listed: Option<(&SecretPath, Option<DateTime<Utc>>, TimeDelta)>,
-) -> Result<(), String> {
+async fn enable(engine: &Engine, key: &ApiKey, listed: Option<&Listed>) -> Result<(), String> {
     let mut failure = String::new();
     for _ in 0..ROUNDS {
         let turn = engine.exceptionless.turn().await;
-        if let Some((path, since, limit)) = listed {
-            if since.is_some_and(|since| engine.clocks().latest() - since > limit) {
+        if let Some(Listed { path, since, limit }) = listed {
+            if since.is_some_and(|since| engine.clocks().latest() - since > *limit) {
                 return Err("it took too long after it was listed, perhaps for the request budget; repeat the command".to_owned());
             }
             match engine.vault.read(path).await {
                 Ok(Secret { state: SecretState::Ours(now), .. })
-                    if now.publishes(key) || now.retiring.since(key.fingerprint()) >= since => {}
+                    if now.publishes(key)
+                        || since.is_some() && now.retiring.since(key.fingerprint()) >= *since => {}
                 Ok(_) => {
                     return Err("somebody else wrote the secret meanwhile; repeat the command".to_owned());
                 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use secrecy::{ExposeSecret, SecretString};
+
 /// What was attempted: an operation and the API path it was for. It prints as
 /// `read secret/data/exceptionless/42`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +96,27 @@ impl Operation {
         }
     }
 
+    /// Whether the body has what nobody else shall read.
+    pub(super) fn is_confidential(self) -> bool {
+        match self {
+            Self::Publish | Self::Merge | Self::StoreCredential | Self::LogIn | Self::LookUpWrapping => true,
+            Self::Read
+            | Self::ReadLease
+            | Self::ReadCredential
+            | Self::HoldLease
+            | Self::Mark
+            | Self::MarkLease
+            | Self::Withdraw
+            | Self::List
+            | Self::Unwrap
+            | Self::Renew
+            | Self::LookUp
+            | Self::InspectMount
+            | Self::AskCapabilities
+            | Self::AskHealth => false,
+        }
+    }
+
     fn verb(self) -> &'static str {
         match self {
             Self::Read | Self::ReadLease | Self::ReadCredential => "read",
@@ -160,18 +183,11 @@ impl Said {
     /// So many letters of a secret do not stand in a text by chance.
     const TELLING: usize = 12;
 
-    pub(super) fn new(errors: &[String]) -> Self {
-        Self(Self::in_one_line(&errors.join("; ")))
-    }
-
-    /// The same without a secret that Vault was shown, should it quote that, whole or cut off: what follows the first
-    /// letters of the secret is left out.
-    pub(super) fn without(self, secret: &str) -> Self {
-        let start: String = secret.chars().take(Self::TELLING).collect();
-        match self.0.split_once(&start) {
-            Some((before, _)) if !start.is_empty() => Self(format!("{before}[redacted]")),
-            _ => self,
-        }
+    /// Without these secrets, should Vault quote them.
+    pub(super) fn new(errors: &[String], secrets: &[SecretString]) -> Self {
+        let said =
+            secrets.iter().fold(errors.join("; "), |said, secret| without(said, secret.expose_secret()));
+        Self(Self::in_one_line(&said))
     }
 
     /// Any text of Vault's that is shown to people.
@@ -179,6 +195,19 @@ impl Said {
         let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
         let line = words.collect::<Vec<_>>().join(" ");
         line.chars().take(Self::LONGEST).collect()
+    }
+}
+
+/// A text without a secret, whole or cut off, as it is or as JSON writes it: what follows its first letters is left out.
+fn without(text: String, secret: &str) -> String {
+    let escaped = serde_json::to_string(secret).unwrap_or_default();
+    let forms =
+        [secret, escaped.trim_matches('"')].map(|form| form.chars().take(Said::TELLING).collect::<String>());
+    let found =
+        forms.iter().filter(|form| !form.is_empty()).filter_map(|form| text.find(form.as_str())).min();
+    match found {
+        Some(start) => format!("{}[redacted]", &text[..start]),
+        None => text,
     }
 }
 
@@ -195,22 +224,27 @@ mod tests {
     #[test]
     fn what_vault_says_fits_on_one_line() {
         let errors = ["1 error occurred:\n\t* permission\u{1b}[31m denied".to_owned(), "x".repeat(500)];
-        let said = Said::new(&errors).to_string();
+        let said = Said::new(&errors, &[]).to_string();
         assert!(said.starts_with("1 error occurred: * permission [31m denied; xxx"), "{said}");
         assert_eq!(said.chars().count(), Said::LONGEST);
-        assert_eq!(Said::new(&[]).to_string(), "(no reason given)");
+        assert_eq!(Said::new(&[], &[]).to_string(), "(no reason given)");
     }
 
     #[test]
     fn a_secret_that_vault_quotes_is_left_out_even_if_its_end_is_cut_off() {
         let (short, long) = ("correct horse".to_owned(), "eyJhbGciOiJFZERTQSJ9.".repeat(20));
-        for secret in [short, long] {
-            let said = Said::new(&[format!("bad token {secret} in the request")]).without(&secret);
-            assert_eq!(said.to_string(), "bad token [redacted]");
+        for secret in [short, long, "my\"pass".to_owned(), "two\nlines of it".to_owned()] {
+            let secrets = ["another one".into(), SecretString::from(secret.as_str())];
+            for quoted in [secret.clone(), serde_json::json!({ "password": secret }).to_string()] {
+                let said = Said::new(&[format!("bad token {quoted} in the request")], &secrets).to_string();
+                assert!(said.starts_with("bad token ") && said.ends_with("[redacted]"), "{said}");
+                assert!(
+                    !said.contains("correct") && !said.contains("pass\"") && !said.contains("two"),
+                    "{said}"
+                );
+            }
         }
-        assert_eq!(
-            Said::new(&["permission denied".to_owned()]).without("x y").to_string(),
-            "permission denied"
-        );
+        let said = Said::new(&["permission denied".to_owned()], &["x y z uvw".into()]);
+        assert_eq!(said.to_string(), "permission denied");
     }
 }

@@ -13,7 +13,7 @@ use vaultrs::api::kv2::requests::{
 use vaultrs::api::kv2::responses::{ListSecretsResponse, ReadSecretResponse, SecretVersionMetadata};
 
 use super::VaultStore;
-use super::attempt::{Attempt, Operation};
+use super::attempt::{Attempt, Operation, Said};
 use super::error::VaultError;
 use super::secret::{Fields, Secret, Settings};
 use super::transport::{Answer, Call, ambiguous};
@@ -285,7 +285,7 @@ impl VaultStore {
         if !answer.is_not_found() {
             return Ok(());
         }
-        let (attempt, said) = (call.attempt.clone(), answer.said());
+        let (attempt, said) = (call.attempt.clone(), Said::new(&[], &[]));
         Err(VaultError::Rejected { attempt, status: 404, said })
     }
 

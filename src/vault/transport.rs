@@ -30,6 +30,7 @@ use crate::traffic::{Ending, Traffic};
 use again::Patience;
 
 mod again;
+mod quoted;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -221,7 +222,9 @@ impl Transport {
             .ok()
             .and_then(|answer| answer.as_ref().ok())
             .map(|answer| answer.status.as_u16());
-        let judged = outcome.map_err(timed_out).flatten().and_then(|answer| self.judge(attempt, answer));
+        let secrets = || quoted::secrets(attempt.operation(), &call.request, token);
+        let judged =
+            outcome.map_err(timed_out).flatten().and_then(|answer| self.judge(attempt, answer, secrets));
         let ending = match (&judged, status) {
             (Ok(_), _) => Ending::Ok,
             (Err(_), Some(status)) => Ending::of(status),
@@ -268,7 +271,12 @@ impl Transport {
     }
 
     /// The one place that knows what status codes and `errors` mean.
-    fn judge(&self, attempt: &Attempt, answer: Answer) -> Result<Answer, VaultError> {
+    fn judge(
+        &self,
+        attempt: &Attempt,
+        answer: Answer,
+        secrets: impl FnOnce() -> Vec<SecretString>,
+    ) -> Result<Answer, VaultError> {
         let status = answer.status.as_u16();
         let attempt = attempt.clone();
         let address = self.address.clone();
@@ -281,7 +289,7 @@ impl Transport {
         }
         let errors = answer.errors();
         let says = |words: &str| errors.iter().flatten().any(|error| error.contains(words));
-        let said = answer.said();
+        let said = Said::new(errors.as_deref().unwrap_or_default(), &secrets());
         Err(match status {
             404 if says("no handler for route") => VaultError::NoMount { mount: self.mount.clone() },
             404 if answer.is_empty() || answer.has_vaults_shape() => return Ok(answer),
@@ -362,11 +370,6 @@ impl Answer {
     /// Whether Vault had nothing to say.
     pub(super) fn is_empty(&self) -> bool {
         self.body.is_empty()
-    }
-
-    /// Vault's own words, for people.
-    pub(super) fn said(&self) -> Said {
-        Said::new(&self.errors().unwrap_or_default())
     }
 
     /// Vault's own list of errors; `None` when there is no such list.

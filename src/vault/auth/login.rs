@@ -36,7 +36,7 @@ pub(super) async fn with_approle(
         true => LoginRefused::Unwrapped { mount, place, said },
         false => LoginRefused::AppRole { mount, place, said },
     };
-    log_in(transport, &request, Some(&secret), refused).await
+    log_in(transport, &request, refused).await
 }
 
 pub(super) async fn with_kubernetes(
@@ -52,8 +52,7 @@ pub(super) async fn with_kubernetes(
         role: role.clone(),
         jwt: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, Some(&secret), |said| LoginRefused::Kubernetes { mount, role, place, said })
-        .await
+    log_in(transport, &request, |said| LoginRefused::Kubernetes { mount, role, place, said }).await
 }
 
 pub(super) async fn with_jwt(
@@ -69,7 +68,7 @@ pub(super) async fn with_jwt(
         role: Some(role.clone()),
         jwt: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, Some(&secret), |said| LoginRefused::Jwt { mount, role, place, said }).await
+    log_in(transport, &request, |said| LoginRefused::Jwt { mount, role, place, said }).await
 }
 
 pub(super) async fn with_password(
@@ -85,8 +84,7 @@ pub(super) async fn with_password(
         username: username.clone(),
         password: secret.expose_secret().to_owned(),
     };
-    log_in(transport, &request, Some(&secret), |said| LoginRefused::UserPass { mount, username, place, said })
-        .await
+    log_in(transport, &request, |said| LoginRefused::UserPass { mount, username, place, said }).await
 }
 
 /// vaultrs calls the name otherwise than Vault does.
@@ -105,28 +103,24 @@ pub(super) async fn with_certificate(
 ) -> Result<AuthInfo, VaultError> {
     let mount = mount.to_owned();
     let request = LoginWithCertificate { mount: mount.clone(), name: role.map(str::to_owned) };
-    log_in(transport, &request, None, |said| LoginRefused::Cert { mount, said }).await
+    log_in(transport, &request, |said| LoginRefused::Cert { mount, said }).await
 }
 
-/// `secret` is what the request shows, and what nobody else shall see, should Vault quote it.
 async fn log_in(
     transport: &Transport,
     request: &impl Endpoint,
-    secret: Option<&SecretString>,
     refused: impl FnOnce(Said) -> LoginRefused,
 ) -> Result<AuthInfo, VaultError> {
     let attempt = Attempt::new(Operation::LogIn, request.path().trim_start_matches('/').to_owned());
     let call = transport.prepare(attempt, request)?;
-    let clean = |said: Said| match secret {
-        Some(secret) => said.without(secret.expose_secret()),
-        None => said,
-    };
-    let refused = |said| VaultError::Login(refused(clean(said)));
+    let refused = |said| VaultError::Login(refused(said));
     match transport.send(&call, None, None).await {
         Ok(answer) if !answer.is_not_found() => auth_info(transport, &call.attempt, &answer),
         // A mount that does not exist is a 403 to whoever has no token, and a 404 in some versions.
         Err(VaultError::Rejected { said, .. } | VaultError::Forbidden { said, .. }) => Err(refused(said)),
-        Ok(_) | Err(VaultError::NoMount { .. }) => Err(refused(Said::new(&["permission denied".to_owned()]))),
+        Ok(_) | Err(VaultError::NoMount { .. }) => {
+            Err(refused(Said::new(&["permission denied".to_owned()], &[])))
+        }
         Err(error) => Err(error),
     }
 }

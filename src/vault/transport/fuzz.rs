@@ -124,7 +124,7 @@ proptest! {
         status in select(&STATUSES[..]),
         body in prop_oneof![3 => damaged(&ANSWERS), 1 => any_text().prop_map(String::into_bytes)],
     ) {
-        match transport().judge(&attempt(), answer(status, body)) {
+        match transport().judge(&attempt(), answer(status, body), Vec::new) {
             Ok(answer) => {
                 prop_assert!(status < 300 || status == 404);
                 let _ = transport().data::<ListSecretsResponse>(&attempt(), &answer);

@@ -6,7 +6,7 @@ use crate::vault::attempt::{Attempt, Said};
 fn failures() -> Vec<(&'static str, VaultError)> {
     let attempt = || Attempt::new(Operation::Publish, "secret/data/a".to_owned());
     let address = || "https://vault.example:8200".to_owned();
-    let said = || Said::new(&[]);
+    let said = || Said::new(&[], &[]);
     let throttled = |unheard| VaultError::Throttled {
         attempt: attempt(),
         address: address(),
