@@ -43,15 +43,23 @@ pub(super) struct Session {
 #[derive(Default)]
 struct State {
     lease: Option<Lease>,
-    /// The credential that stood there when it was brought.
+    /// The credential that stood there when it was brought, for methods whose file is watched.
     shown: Option<SecretString>,
-    setback: Option<Setback>,
+    /// The last failure, and before it each refusal that still stands: a credential that was taken away for a moment must
+    /// not be shown anew because of that.
+    setbacks: Vec<Setback>,
 }
 
 impl State {
     /// The token, if it still serves.
     fn living(&self) -> Option<&Lease> {
         self.lease.as_ref().filter(|lease| lease.is_alive(Instant::now()))
+    }
+
+    fn add(&mut self, setback: Setback) {
+        let now = Instant::now();
+        self.setbacks.retain(|former| former.is_refusal && now < former.retry_at);
+        self.setbacks.push(setback);
     }
 }
 
@@ -87,9 +95,8 @@ impl Session {
             return Ok(lease.token.clone());
         }
         let somebody_tried = self.attempts.load(Ordering::Acquire) != seen;
-        if let Some(setback) = &state.setback
-            && (somebody_tried || self.is_paused(setback))
-        {
+        let failed = if somebody_tried { state.setbacks.last() } else { None };
+        if let Some(setback) = failed.or_else(|| self.pause(&state)) {
             let error = setback.error.clone();
             self.hold(&mut state, transport).await;
             return state.living().map(|lease| lease.token.clone()).ok_or(error);
@@ -118,14 +125,14 @@ impl Session {
     ) -> Result<Option<Duration>, VaultError> {
         let mut state = self.state.lock().await;
         let due = state.lease.as_ref().is_some_and(|lease| self.is_due(&state, lease));
-        if due && state.setback.as_ref().is_some_and(|setback| self.is_paused(setback)) {
+        if due && self.pause(&state).is_some() {
             self.hold(&mut state, transport).await;
         } else if due {
             self.refresh(&mut state, transport).await?;
         }
         let held = self.is_held(&state);
         let due = state.lease.as_ref().and_then(|lease| lease.renew_at);
-        let next = due.map(|due| match &state.setback {
+        let next = due.map(|due| match state.setbacks.last() {
             Some(setback) if held => due.min(setback.retry_at),
             Some(setback) => due.max(setback.retry_at),
             None => due,
@@ -186,8 +193,10 @@ impl Session {
         self.credential().is_some_and(|found| !shown(found))
     }
 
-    fn is_paused(&self, setback: &Setback) -> bool {
-        setback.stands(Instant::now(), self.credential().as_ref())
+    /// Why nothing is tried now.
+    fn pause<'a>(&self, state: &'a State) -> Option<&'a Setback> {
+        let (now, credential) = (Instant::now(), self.credential());
+        state.setbacks.iter().rev().find(|setback| setback.stands(now, credential.as_ref()))
     }
 
     /// What we would show to Vault now.
@@ -241,7 +250,7 @@ impl Session {
                     VaultAuth::Token { .. } => credential,
                     _ => None,
                 };
-                *state = State { lease: Some(lease), shown, setback: None };
+                *state = State { lease: Some(lease), shown, setbacks: Vec::new() };
                 Ok(token)
             }
             Err(error) => {
@@ -250,9 +259,10 @@ impl Session {
                     // Nothing is left to keep alive: the next request logs in, and nobody before it.
                     state.lease = None;
                 }
-                let (former, living) = (state.setback.as_ref(), state.lease.as_ref());
+                let (former, living) = (state.setbacks.last(), state.lease.as_ref());
                 let (now, share) = (Instant::now(), jitter::share());
-                state.setback = Some(Setback::new(error.clone(), former, living, credential, now, share));
+                let setback = Setback::new(error.clone(), former, living, credential, now, share);
+                state.add(setback);
                 Err(error)
             }
         }
@@ -348,7 +358,8 @@ impl Session {
     async fn discard(&self, token: &Token) {
         let mut state = self.state.lock().await;
         if state.lease.as_ref().is_some_and(|lease| lease.token.serial == token.serial) {
-            *state = State::default();
+            (state.lease, state.shown) = (None, None);
+            state.setbacks.retain(|setback| setback.is_refusal);
         }
     }
 }

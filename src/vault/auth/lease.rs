@@ -41,7 +41,7 @@ pub(in crate::vault) struct Token {
 /// A token with its time.
 pub(super) struct Lease {
     pub(super) token: Token,
-    /// How long a login, or a renewal, is good for at first.
+    /// How long the login was good for at first.
     pub(super) full: Duration,
     /// How long it was good for when it was last renewed.
     pub(super) lasts: Duration,
@@ -58,6 +58,8 @@ pub(super) struct Setback {
     pub(super) error: VaultError,
     /// The failures in a row.
     failures: u32,
+    /// Vault has refused the credential, and counted that.
+    pub(super) is_refusal: bool,
     pub(super) retry_at: Instant,
     /// What was shown to Vault. Another one is tried at once.
     credential: Option<SecretString>,
@@ -112,26 +114,23 @@ impl Setback {
     ) -> Self {
         let failures = former.map_or(1, |former| former.failures.saturating_add(1));
         let growing = SHORTEST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE);
-        let refused = matches!(&error, VaultError::Login(refused) if refused.may_lock());
+        let is_refusal = matches!(&error, VaultError::Login(refused) if refused.may_lock());
         let pause = match living.map(|lease| lease.ends) {
-            _ if refused => AFTER_REFUSAL,
+            _ if is_refusal => AFTER_REFUSAL,
             Some(Some(ends)) => while_it_lives(ends, now),
             Some(None) => LONGEST_RENEWAL_PAUSE,
             None => growing.mul_f64(1.0 - share / 2.0),
         };
-        Self { error, failures, retry_at: now + pause, credential }
+        Self { error, failures, is_refusal, retry_at: now + pause, credential }
     }
 
-    /// Whether Vault is still left alone.
+    /// Whether Vault is still left alone with this credential.
     pub(super) fn stands(&self, now: Instant, credential: Option<&SecretString>) -> bool {
-        self.has_shown(credential) && now < self.retry_at
-    }
-
-    fn has_shown(&self, credential: Option<&SecretString>) -> bool {
-        match (&self.credential, credential) {
+        let is_about_it = match (&self.credential, credential) {
             (Some(shown), Some(found)) => same_secret(shown, found),
             (shown, found) => shown.is_none() && found.is_none(),
-        }
+        };
+        is_about_it && now < self.retry_at
     }
 }
 

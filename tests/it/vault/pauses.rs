@@ -116,6 +116,20 @@ async fn a_wrong_password_is_shown_once_and_a_new_one_at_once() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_that_is_taken_away_for_a_moment_is_not_shown_again() {
+    let gate = Gate::new(WRONG);
+    let (store, file) = (gate.store(), gate.dir.path().join("password"));
+    let wrong = fs::read(&file).unwrap();
+    for _ in 0..4 {
+        store.read(&path("a")).await.unwrap_err();
+        fs::remove_file(&file).unwrap();
+        store.read(&path("a")).await.unwrap_err();
+        fs::write(&file, &wrong).unwrap();
+    }
+    assert_eq!(gate.logins(), 1, "five wrong ones would lock the account");
+}
+
+#[tokio::test]
 async fn there_is_never_more_than_one_login_in_flight() {
     for open in [true, false] {
         let gate = Gate::new(WRONG);
