@@ -29,7 +29,7 @@ pub(super) struct Patience {
     operation: Operation,
     /// No repetition begins later,
     deadline: Option<Instant>,
-    /// nor later than this where Vault was not heard, or does not want to hear.
+    /// nor later than this where Vault was not heard, does not want to hear, or names a time itself.
     end: Instant,
     failed: usize,
     throttled: usize,
@@ -67,7 +67,8 @@ impl Patience {
         };
         let next = Instant::now().checked_add(pause)?;
         let in_time = self.deadline.is_none_or(|deadline| next < deadline);
-        let patient = next < self.end || !(quota || self.operation.writes());
+        let short = error.retry_after().is_none() && !(quota || self.operation.writes());
+        let patient = short || next < self.end;
         (in_time && patient).then_some(pause)
     }
 }
