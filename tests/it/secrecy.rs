@@ -8,6 +8,7 @@ use std::time::Duration;
 use exceptionless_emulator::{Fault, Kind, Settings};
 use serde_json::json;
 
+use crate::credentials::in_vault;
 use crate::support::bao::{Bao, FOLDER};
 use crate::support::process::{Ended, Process};
 use crate::support::rig::{OF_ANOTHER, Rig};
@@ -178,6 +179,32 @@ async fn nothing_that_goes_wrong_prints_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_stands_before_vault_may_quote_a_request_and_nothing_of_it_is_printed() {
+    let mut rig = in_vault(2).await;
+    let relay = rig.relay_vault().await;
+    let mut ledger = Ledger::new();
+    ledger.run(&rig, &["rotate"]).await;
+    let data = format!("/v1/{}/data/", rig.corner.mount);
+    for (method, path) in
+        [("POST", "/v1/auth/"), ("POST", &data), ("PUT", &data), ("PATCH", &data), ("GET", &data)]
+    {
+        for status in [400, 403, 412, 429, 500, 503] {
+            relay.add_fault(Fault::new(method, path, Kind::Quoting(status)).times(20));
+            ledger.run(&rig, &["rotate", "--all"]).await;
+            ledger.run(&rig, &["rotate-credential"]).await;
+            relay.clear_faults().await;
+        }
+    }
+    assert!(relay.struck() > 60, "{} requests were quoted", relay.struck());
+    ledger.learn(&rig);
+    ledger.assert_silent();
+    for (what, text) in &ledger.printed {
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(!words.any(|word| word.len() == 48), "a fresh password in the output of {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_library_below_prints_a_secret_not_even_at_the_finest_level() {
     let bao: &'static Bao = Box::leak(Box::new(Bao::own_with_tls().await));
     let settings = Settings { organizations: 1, projects: 2, ..Settings::default() };
@@ -268,7 +295,7 @@ async fn two_stages(rig: &mut Rig, ledger: &mut Ledger) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_that_is_read_from_vault_or_changed_is_printed() {
-    let mut rig = crate::credentials::in_vault(1).await;
+    let mut rig = in_vault(1).await;
     rig.set("log", "level", FINEST).set("exceptionless", "timeout", "\"1s\"");
     let mut ledger = Ledger::new();
     let learn = async |ledger: &mut Ledger| {

@@ -102,6 +102,9 @@ pub enum Kind {
         /// Its value.
         value: String,
     },
+    /// An error of this status in Vault's words, which quotes the body and the token of the request, as what stands before
+    /// Vault may.
+    Quoting(u16),
     /// The real document with other words.
     Replace {
         /// What is replaced, wherever it stands.
@@ -132,6 +135,7 @@ impl Kind {
             | Self::Html
             | Self::Cached(_)
             | Self::HugeBody(_)
+            | Self::Quoting(_)
             | Self::Redirect(_)
             | Self::LoginFailed => false,
         }

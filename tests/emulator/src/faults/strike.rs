@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{Fault, Kind, altered};
 use crate::answer::{Answer, Rendered};
-use crate::request::Request;
+use crate::request::{Payload, Request};
 use crate::wire::Body;
 
 const PAGE: &str =
@@ -78,6 +78,7 @@ pub(crate) async fn strike(
             answer.body = document.into();
             (answer, whole())
         }
+        Kind::Quoting(status) => (quoting(&request, status), whole()),
         Kind::Redirect(to) => (redirect(&to), whole()),
         Kind::HugeBody(length) => {
             let answer = plain(StatusCode::OK, "application/json; charset=utf-8", "");
@@ -133,6 +134,16 @@ fn login_failed() -> Answer {
 fn starting() -> Answer {
     Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         .with(RETRY_AFTER, HeaderValue::from_static("10"))
+}
+
+fn quoting(request: &Request, status: u16) -> Rendered {
+    let token =
+        request.headers.get("x-vault-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
+    let Payload::Whole(body) = &request.payload else { return plain(code(status), "text/plain", "") };
+    let body = String::from_utf8_lossy(body);
+    let mut answer = plain(code(status), "application/json", "");
+    answer.body = json!({ "errors": [format!("blocked: {body} of {token}")] }).to_string().into();
+    answer
 }
 
 fn redirect(to: &str) -> Rendered {
