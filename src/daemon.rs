@@ -160,6 +160,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
         }
         if let Some(mut fresh) = fresh {
             fresh.engine.vault.inherit(&setup.engine.vault);
+            fresh.engine.exceptionless.inherit(&setup.engine.exceptionless).await;
             candidate.go_on(&mut fresh.engine).await;
             let moved = fresh.listen != setup.listen;
             setup = fresh;
@@ -274,7 +275,7 @@ impl Daemon {
                 return fresh;
             }
             Ok(mut report) => {
-                report.password_failure = kept.failure;
+                report.password_failure = kept.failure.or_else(|| setup.engine.credential_problem());
                 wake.unreached = 0;
                 if report.wants_retry() {
                     wake.after_failure(every);

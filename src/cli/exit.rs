@@ -98,7 +98,9 @@ impl From<CredentialError> for Failure {
                 Exit::Configuration
             }
             CredentialError::Gullible { .. } => Exit::Unavailable,
-            CredentialError::Lost { .. } | CredentialError::Refused { .. } => Exit::NotPermitted,
+            CredentialError::Lost { .. }
+            | CredentialError::Refused { .. }
+            | CredentialError::Untaken { .. } => Exit::NotPermitted,
             CredentialError::Rival { .. }
             | CredentialError::Clocks
             | CredentialError::Panicked

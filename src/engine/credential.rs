@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, event};
@@ -24,7 +25,7 @@ use crate::config::{Config, ExceptionlessAuth};
 use crate::domain::clocks::{read_time, time_text};
 use crate::domain::field::SecretField;
 use crate::domain::schedule::Schedule;
-use crate::exceptionless::Changed;
+use crate::exceptionless::{Changed, ExceptionlessError, Turn};
 use crate::plan::credential::Step;
 use crate::tls;
 use crate::vault::{CredentialSecret, Kind, VaultError};
@@ -39,6 +40,9 @@ const MAX_LOOKS: u32 = 8;
 
 /// How long a standby of Vault is given to catch up.
 const LAG: Duration = Duration::from_millis(200);
+
+/// How long a look licenses a change.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How often the server is asked to take the new password, within one change.
 const MAX_CHANGES: u32 = 2;
@@ -92,13 +96,29 @@ impl Engine {
         custody: &Custody,
         stop: &CancellationToken,
     ) -> Result<Replaced, CredentialError> {
-        let mut replacement =
-            Replacement { engine: self, custody, ours: None, finishing: false, version: 0, changes: 0 };
+        let mut replacement = Replacement::new(self, custody);
         let replaced = replacement.run(stop).await;
         if let (Err(_), Some(ours), 1..) = (&replaced, &replacement.ours, replacement.changes) {
             self.hold_credential(custody, ours).await;
         }
         replaced
+    }
+}
+
+impl Engine {
+    /// Puts the password of an older version back where the latest one is refused, and changes nothing else.
+    async fn restore_credential(
+        &self,
+        custody: &Custody,
+        stop: &CancellationToken,
+    ) -> Result<(), CredentialError> {
+        let look = unless_stopped(stop, self.look_at_credential(custody)).await??;
+        match look.step {
+            Step::Recover => Replacement::new(self, custody).recover(&look).await?,
+            Step::Prepare | Step::Change | Step::Promote => {}
+        }
+        self.exceptionless.keeper_is_mended();
+        Ok(())
     }
 }
 
@@ -113,15 +133,20 @@ struct Replacement<'a> {
     /// What we wrote. A standby of Vault may still show an older one.
     version: u64,
     changes: u32,
+    /// Why the last of these was not taken.
+    failure: Option<CredentialError>,
 }
 
-impl Replacement<'_> {
+impl<'a> Replacement<'a> {
+    fn new(engine: &'a Engine, custody: &'a Custody) -> Self {
+        Self { engine, custody, ours: None, finishing: false, version: 0, changes: 0, failure: None }
+    }
+
     /// Step by step to the end.
     async fn run(&mut self, stop: &CancellationToken) -> Result<Replaced, CredentialError> {
         let (engine, custody) = (self.engine, self.custody);
         for _ in 0..MAX_LOOKS {
-            let look = engine.look_at_credential_since(custody, self.version);
-            let look = stop.run_until_cancelled(look).await.unwrap_or(Err(CredentialError::Interrupted))?;
+            let look = unless_stopped(stop, engine.look_at_credential_since(custody, self.version)).await??;
             if !engine.tenure.stands() {
                 return Err(CredentialError::Interrupted);
             }
@@ -133,7 +158,14 @@ impl Replacement<'_> {
             }
             match look.step {
                 Step::Prepare => self.prepare(&look).await?,
-                Step::Change => self.change(&look).await?,
+                Step::Change => {
+                    let asked = Instant::now();
+                    let turn = unless_stopped(stop, engine.exceptionless.turn()).await?;
+                    // While it was waited for, somebody may have written the secret.
+                    if asked.elapsed() <= FRESH {
+                        self.change(&look, turn).await?;
+                    }
+                }
                 Step::Promote => {
                     if let Some(replaced) = self.promote(&look).await? {
                         return Ok(replaced);
@@ -187,24 +219,30 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// What became of it, the next look tells; an error that is worth more than that is returned when it is of no use to
-    /// ask again.
-    async fn change(&mut self, look: &Look) -> Result<(), CredentialError> {
+    /// What became of it, the next look tells.
+    async fn change(&mut self, look: &Look, turn: Turn<'_>) -> Result<(), CredentialError> {
         let Some(next) = &look.next else { return Ok(()) };
-        let email = &self.custody.email;
+        let email = || self.custody.email.clone();
+        if self.changes == MAX_CHANGES {
+            let failure = self.failure.take();
+            return Err(failure.unwrap_or_else(|| CredentialError::Untaken { email: email() }));
+        }
         self.changes += 1;
-        let changed = self.engine.exceptionless.change_password(email, &look.current, next).await;
-        match changed {
+        let client = &self.engine.exceptionless;
+        self.failure = match client.change_password(turn, &self.custody.email, &look.current, next).await {
             Ok(Changed::Done) => {
                 event::credential_changed(self.custody);
-                Ok(())
+                None
             }
-            Ok(Changed::Refused { status }) if self.changes >= MAX_CHANGES => {
-                Err(CredentialError::Refused { email: email.clone(), status })
+            Ok(Changed::Refused { status }) => Some(CredentialError::Refused { email: email(), status }),
+            // Nobody has looked at it.
+            Err(ExceptionlessError::Throttled { .. }) => {
+                self.changes -= 1;
+                None
             }
-            Err(error) if self.changes >= MAX_CHANGES => Err(error.into()),
-            Ok(Changed::Refused { .. }) | Err(_) => Ok(()),
-        }
+            Err(error) => Some(error.into()),
+        };
+        Ok(())
     }
 
     /// `None` when the next look tells what became of it.
@@ -255,6 +293,14 @@ impl Replacement<'_> {
     fn replaced(&self, version: u64, changed_at: Option<DateTime<Utc>>) -> Replaced {
         Replaced { version, changed_at, finished: self.finishing }
     }
+}
+
+/// For what may wait for the request budget and changes nothing, so that nothing is lost by ending it.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    waiting: impl Future<Output = T>,
+) -> Result<T, CredentialError> {
+    stop.run_until_cancelled(waiting).await.ok_or(CredentialError::Interrupted)
 }
 
 fn changed_at(secret: &CredentialSecret, field: &SecretField) -> Option<DateTime<Utc>> {

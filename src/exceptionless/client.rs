@@ -33,9 +33,9 @@ pub const MAX_DELETED_AT_ONCE: usize = 90;
 /// the whole batch a 404, which would read as "all gone".
 const DELETABLE: std::ops::RangeInclusive<usize> = 24..=40;
 
-/// Leave to send one request that ends or changes keys. It counts as sent when it is dropped.
+/// Leave to send one request that changes something. It counts as sent when it is dropped.
 #[derive(Debug)]
-pub struct Turn<'a>(Permit<'a>);
+pub struct Turn<'a>(pub(super) Permit<'a>);
 
 /// Exceptionless, as one user sees it. Clones share connections, credential and budget.
 #[derive(Clone)]
@@ -55,6 +55,21 @@ impl ExceptionlessClient {
 
     pub(super) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether the password is one that its keeper held before, because the latest is refused.
+    pub fn has_an_outdated_keeper(&self) -> bool {
+        self.session.credential().is_outdated()
+    }
+
+    /// Called when the keeper holds the right one again.
+    pub fn keeper_is_mended(&self) {
+        self.session.credential().is_mended();
+    }
+
+    /// Remembers the refused logins of a client whose place this one takes: the server counts them on.
+    pub async fn inherit(&self, former: &Self) {
+        self.session.inherit(&former.session).await;
     }
 
     /// `GET users/me`: the user whose credential ours is.
@@ -166,7 +181,7 @@ impl ExceptionlessClient {
         }
     }
 
-    /// Waits until the budget allows a request that ends or changes keys. What licenses it is to be asked after this
+    /// Waits until the budget allows a request that changes something. What licenses it is to be asked after this
     /// and not before: the wait may be a quarter of an hour.
     pub async fn turn(&self) -> Turn<'_> {
         Turn(self.session.door.gate.permit().await)

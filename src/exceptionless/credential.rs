@@ -4,8 +4,9 @@
 //! returns the same one until then (`AuthHandler.cs`). So it is used until a 401 and then obtained again,
 //! by one task while the others wait. `login` has an eye on what that costs.
 
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -31,6 +32,8 @@ pub(super) struct Credential {
     held: Mutex<Held>,
     /// The secret that was accepted last, by its number.
     proven: AtomicU64,
+    /// Whether its keeper's latest password is refused, so that an older one is used.
+    outdated: AtomicBool,
 }
 
 #[derive(Default)]
@@ -61,7 +64,24 @@ impl Imprint {
 
 impl Credential {
     pub(super) fn new(auth: &ExceptionlessAuth, keeper: Arc<dyn Keeper>) -> Self {
-        Self { auth: auth.clone(), keeper, held: Mutex::default(), proven: AtomicU64::new(0) }
+        Self {
+            auth: auth.clone(),
+            keeper,
+            held: Mutex::default(),
+            proven: AtomicU64::default(),
+            outdated: AtomicBool::default(),
+        }
+    }
+
+    /// Takes over what is known of the logins of the same user.
+    pub(super) async fn inherit(&self, former: &Self) {
+        if let (ExceptionlessAuth::Login { email, .. }, ExceptionlessAuth::Login { email: before, .. }) =
+            (&self.auth, &former.auth)
+            && email == before
+        {
+            let logins = mem::take(&mut former.held.lock().await.logins);
+            self.held.lock().await.logins = logins;
+        }
     }
 
     /// The current authorization; logs in if there is none.
@@ -111,6 +131,14 @@ impl Credential {
         Some(ExceptionlessError::DoubtfulRefusal { operation, server, email, place, sick })
     }
 
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_mended(&self) {
+        self.outdated.store(false, Ordering::Relaxed);
+    }
+
     /// Whether this text is the token in use. While it is being obtained nobody knows, and it may be.
     pub(super) fn is(&self, text: &str) -> bool {
         let Ok(held) = self.held.try_lock() else { return true };
@@ -151,15 +179,17 @@ impl Credential {
         old: Option<&Pass>,
         door: &Door,
     ) -> Result<Pass, ExceptionlessError> {
+        let mut outdated = false;
         let authorization = match &self.auth {
             ExceptionlessAuth::Login { email, password: source } => {
                 let kept = self.read(source).await?;
                 let password = choice::which(door, email, kept).await?;
                 let of = Password { email, password: &password, place: source.to_string() };
                 let token = match held.logins.log_in(door, &of).await {
-                    Err(error) if error.is_wrong_password() => {
+                    Err(error) if error.is_about_the_password() => {
                         let older = self.older(door, email, source).await;
                         let Some(password) = older else { return Err(error) };
+                        outdated = true;
                         held.logins.log_in(door, &Password { password: &password, ..of }).await?
                     }
                     token => token?,
@@ -173,10 +203,20 @@ impl Credential {
                 // It has just been refused.
                 let same = old.is_some_and(|old| old.authorization.has_the_secret_of(&authorization));
                 let older = if same { self.older(door, email, source).await } else { None };
+                outdated = older.is_some();
                 older.map_or(Ok(authorization), |password| choice::basic(email, password))?
             }
             ExceptionlessAuth::Token { token } => Authorization::Bearer(self.read(token).await?.current),
         };
+        self.outdated.store(outdated, Ordering::Relaxed);
+        if outdated {
+            tracing::warn!(
+                event = "exceptionless.older_password",
+                "Exceptionless does not accept {}, but one of an older version; rotate-credential, or the daemon's next pass, \
+                 puts that back",
+                self.name()
+            );
+        }
         held.issued += 1;
         let same = old.filter(|old| old.authorization.has_the_secret_of(&authorization));
         let secret = same.map_or(held.issued, |old| old.secret);

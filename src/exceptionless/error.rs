@@ -358,15 +358,18 @@ impl ExceptionlessError {
             | Self::Trouble { operation, .. }
             | Self::Redirected { operation, .. }
             | Self::Unreadable { operation, .. } => {
-                self.was_not_sent() || !matches!(operation, Operation::LogIn)
+                self.was_not_sent() || !matches!(operation, Operation::LogIn | Operation::TryPassword)
             }
             _ => false,
         }
     }
 
     /// Whether a login failed for its password.
-    pub(super) fn is_wrong_password(&self) -> bool {
-        matches!(self, Self::LoginRefused { refusal: LoginRefusal::WrongPassword { .. }, .. })
+    pub(super) fn is_about_the_password(&self) -> bool {
+        match self {
+            Self::LoginRefused { refusal, .. } => refusal.is_about_the_password(),
+            _ => false,
+        }
     }
 
     /// Nothing was sent: there was no connection to send it on.

@@ -7,7 +7,7 @@
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::client::ExceptionlessClient;
+use super::client::{ExceptionlessClient, Turn};
 use super::credential::choice::{basic, is_accepted, question};
 use super::door::Call;
 use super::error::ExceptionlessError;
@@ -42,9 +42,11 @@ impl ExceptionlessClient {
         }
     }
 
-    /// `POST auth/change-password`, sent once. After an error it may have been done all the same.
+    /// `POST auth/change-password`, sent once. After an error it may have been done all the same, but where the request was
+    /// [`Throttled`](ExceptionlessError::Throttled).
     pub async fn change_password(
         &self,
+        turn: Turn<'_>,
         email: &str,
         current: &SecretString,
         new: &SecretString,
@@ -57,7 +59,7 @@ impl ExceptionlessClient {
             body: Some(wire::encode(&body)),
             ..Call::get(Operation::ChangePassword, "auth/change-password")
         };
-        let answer = session.ask_with(&basic(email, current.clone())?, &call).await?;
+        let answer = session.ask_once(turn.0, &call, &basic(email, current.clone())?).await?;
         match answer.status {
             status if status.is_success() => Ok(Changed::Done),
             // Releases up to 8.1 answer 400 where later ones answer 422 (`AuthController.cs`).

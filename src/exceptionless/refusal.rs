@@ -79,6 +79,16 @@ pub enum LoginRefusal {
     },
 }
 
+impl LoginRefusal {
+    /// Whether another password may be let in.
+    pub(super) fn is_about_the_password(&self) -> bool {
+        match self {
+            Self::WrongPassword { .. } | Self::Malformed { .. } => true,
+            Self::LockedOut { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for LoginRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

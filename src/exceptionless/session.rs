@@ -64,6 +64,17 @@ impl Session {
         Ok(Self { door: Door::new(settings, traffic)?, credential })
     }
 
+    /// Takes over what is known of the logins, if they are of the same account.
+    pub(super) async fn inherit(&self, former: &Self) {
+        if self.door.server == former.door.server {
+            self.credential.inherit(&former.credential).await;
+        }
+    }
+
+    pub(super) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
     /// Whether a key is the credential itself. While a login is under way nobody knows, and then it may be.
     pub(super) fn presents(&self, key: &ApiKey) -> bool {
         self.credential.is(key.expose())
@@ -102,12 +113,23 @@ impl Session {
         call: &Call,
     ) -> Result<Answer, ExceptionlessError> {
         let pass = self.credential.present(&self.door).await?;
-        let answer = self.door.pass_with(Some(permit), call, &pass.authorization).await?;
-        let (operation, server, status) = (call.operation.clone(), self.door.server.clone(), answer.status);
-        if status == StatusCode::UNAUTHORIZED {
+        let answer = self.ask_once(permit, call, &pass.authorization).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
             self.credential.renew(&self.door, &pass).await?;
         }
-        self.credential_is(&pass, call, status).await?;
+        self.credential_is(&pass, call, answer.status).await?;
+        Ok(answer)
+    }
+
+    /// Sends a request as whoever is authorized by this, once, in a turn that was waited for before.
+    pub(super) async fn ask_once(
+        &self,
+        permit: Permit<'_>,
+        call: &Call,
+        authorization: &Authorization,
+    ) -> Result<Answer, ExceptionlessError> {
+        let answer = self.door.pass_with(Some(permit), call, authorization).await?;
+        let (operation, server, status) = (call.operation.clone(), self.door.server.clone(), answer.status);
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(ExceptionlessError::Throttled { operation, server, times: 1 });
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {

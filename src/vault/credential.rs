@@ -36,9 +36,9 @@ pub enum Found {
 }
 
 impl CredentialSecret {
-    /// A field, if there is such a field with text in it. Who empties one means that it is gone.
+    /// A field, if there is such a field with text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.fields.get(name).and_then(Value::as_str)
     }
 
     /// The same, as a secret.

@@ -56,6 +56,15 @@ pub enum CredentialError {
         /// How it said so.
         status: u16,
     },
+    /// The server says that it took the new password, and accepts the present one.
+    #[error(
+        "Exceptionless took a new password of {email} more than once, and accepts only the present one all the same; is it \
+         kept elsewhere, such as in Active Directory?"
+    )]
+    Untaken {
+        /// Whose password it is.
+        email: String,
+    },
     /// Something says yes to every password.
     #[error(
         "cannot find out which password of {email} is right: GET /api/v2/users/me accepted one that was just made up; look \

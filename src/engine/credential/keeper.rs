@@ -1,8 +1,10 @@
 //! Vault as the keeper of the credential.
 
+use std::ops::RangeInclusive;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::CredentialError;
 use crate::config::{SecretUnreadable, one_line};
@@ -12,6 +14,9 @@ use crate::vault::{CredentialSecret, Found, Kind, VaultStore};
 
 /// A few writes are looked behind: those of one change, and of whoever undid it.
 pub(super) const MAX_OLDER: usize = 5;
+
+/// How long the server lets a password be (`ChangePasswordModel.cs`).
+const LENGTHS: RangeInclusive<usize> = 6..=100;
 
 /// A secret in Vault that lacks what it should hold.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +85,15 @@ pub(super) async fn secret(
     }
 }
 
-/// The credential in it, and its successor while it is being changed.
+/// The credential in it, and its successor while it is being changed. What cannot be a password is no successor: who
+/// empties the field may leave the end of a line in it.
 pub(super) fn kept(secret: &CredentialSecret, field: &SecretField) -> Result<Kept, Absent> {
     let place = format!("Vault's {field}");
     let read = |secret: SecretString| one_line(&secret, &place);
     let current = secret.secret(&field.name).ok_or_else(|| Absent::Field(field.clone()))?;
-    Ok(Kept { current: read(current)?, next: secret.secret(&field.next()).map(read).transpose()? })
+    let next = secret.secret(&field.next()).and_then(|next| read(next).ok());
+    let next = next.filter(|next| LENGTHS.contains(&next.expose_secret().chars().count()));
+    Ok(Kept { current: read(current)?, next })
 }
 
 /// The versions before this one in which the right password is looked for, the newest first.
@@ -93,7 +101,7 @@ pub(super) fn versions_before(version: u64) -> impl Iterator<Item = u64> {
     (1..version).rev().take(MAX_OLDER)
 }
 
-/// The passwords that a version holds; none if it is deleted.
+/// The passwords that a version holds, without the end of their line; none if it is deleted.
 pub(super) async fn held_in(
     vault: &VaultStore,
     field: &SecretField,
@@ -102,7 +110,8 @@ pub(super) async fn held_in(
     let Found::Secret(secret) = vault.read_credential(field, Some(version)).await? else {
         return Ok(Vec::new());
     };
-    Ok(field.names().iter().filter_map(|name| secret.secret(name)).collect())
+    let held = field.names().into_iter().filter_map(|name| secret.secret(&name));
+    Ok(held.filter_map(|held| one_line(&held, field).ok()).collect())
 }
 
 fn not_kept(error: CredentialError) -> NotKept {

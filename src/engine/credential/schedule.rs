@@ -1,4 +1,5 @@
-//! The daemon's part: the password is changed when its time has come, before the pass that this activation is for.
+//! The daemon's part: the password is changed when its time has come, before the pass that this activation is for, and put
+//! back when the pass before found that only an older version holds it: Vault does not keep older versions for ever.
 //!
 //! What is due is asked of the secret itself, so that a missed time is caught up, and a second replica or a restart does
 //! nothing twice.
@@ -26,15 +27,33 @@ pub struct Kept {
 }
 
 impl Engine {
-    /// Changes the password if that is due. What goes wrong is told, and left to the next activation.
+    /// Puts the password back if the secret holds it no longer, and changes it if that is due. What goes wrong is told, and
+    /// left to the next activation.
     pub async fn keep_credential(&self, stop: &CancellationToken) -> Kept {
-        let Some((custody, schedule)) =
-            self.custody.as_ref().and_then(|custody| Some((custody, custody.schedule.as_ref()?)))
-        else {
-            return Kept::default();
+        let Some(custody) = &self.custody else { return Kept::default() };
+        let work = async {
+            if self.exceptionless.has_an_outdated_keeper() {
+                match self.restore_credential(custody, stop).await {
+                    Ok(()) => {}
+                    Err(CredentialError::Interrupted) => return Kept::default(),
+                    Err(error) => return Self::not_changed(&error),
+                }
+            }
+            match &custody.schedule {
+                Some(schedule) => self.keep(custody, schedule, stop).await,
+                None => Kept::default(),
+            }
         };
-        let kept = AssertUnwindSafe(self.keep(custody, schedule, stop)).catch_unwind().await;
+        let kept = AssertUnwindSafe(work).catch_unwind().await;
         kept.unwrap_or_else(|_| Self::not_changed(&CredentialError::Panicked))
+    }
+
+    /// What is wrong with the secret, if the pass has met it.
+    pub fn credential_problem(&self) -> Option<String> {
+        let custody = self.custody.as_ref().filter(|_| self.exceptionless.has_an_outdated_keeper())?;
+        Some(format!(
+            "Exceptionless does not accept {custody}, but one of an older version; the next pass puts it back"
+        ))
     }
 
     async fn keep(&self, custody: &Custody, schedule: &Schedule, stop: &CancellationToken) -> Kept {

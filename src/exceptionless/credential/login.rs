@@ -3,7 +3,8 @@
 //! Five attempts in a quarter hour lock the account for people too, even if the password is right by then, and several
 //! replicas may make them. So a refusal is remembered until the quarter hour ends, unless there is another password to try
 //! by then; and once an attempt has failed, HTTP Basic, which has no counter (`ApiKeyAuthenticationHandler.cs`), is asked
-//! whether another one is worth it.
+//! whether another one is worth it. Its yes is certain. Its no is not, where Active Directory keeps the passwords, so it
+//! counts only for a password that the login itself has refused.
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Logins {
     attempts: u32,
     /// Refusals in a row, by the login or by HTTP Basic.
     refusals: u32,
+    /// The password that the login refused last.
+    refused: Option<Imprint>,
     last_attempt: Option<Instant>,
     /// The password that let us in last.
     proven: Option<Imprint>,
@@ -68,7 +71,6 @@ impl Logins {
         door: &Door,
         of: &Password<'_>,
     ) -> Result<SecretString, ExceptionlessError> {
-        self.check_withheld(door, of)?;
         let body = wire::Login { email: of.email, password: of.password.expose_secret() };
         let call = Call {
             method: Method::POST,
@@ -79,9 +81,16 @@ impl Logins {
         if self.last_attempt.is_some_and(|last| last.elapsed().as_secs() > QUARTER_HOUR.unsigned_abs()) {
             self.forget();
         }
+        self.check_withheld(door, of)?;
         if self.attempts > 0 {
-            self.ask_without_counter(door, of).await?;
+            let worth_it = self.ask_without_counter(door, of).await?;
+            if let Some(withheld) =
+                self.withheld.as_ref().filter(|_| !worth_it && self.attempts >= MAX_LOGINS)
+            {
+                return Err(withheld.error(door, self.attempts));
+            }
         }
+        self.withheld = None;
         self.last_attempt = Some(Instant::now());
         // Counted before it is sent: an attempt whose future is dropped may have been made.
         self.attempts += 1;
@@ -104,7 +113,10 @@ impl Logins {
                 self.proven = Some(Imprint::of(of.password));
                 Ok(token)
             }
-            StatusCode::UNAUTHORIZED => Err(self.after_refusal(door, of, Operation::LogIn, &answer).await),
+            StatusCode::UNAUTHORIZED if !answer.is_html() => {
+                self.refused = Some(Imprint::of(of.password));
+                Err(self.after_refusal(door, of, Operation::LogIn, &answer).await)
+            }
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
                 let refusal = LoginRefusal::Malformed { email: of.email.to_owned(), place: of.place.clone() };
                 Err(self.withhold(door, of, Some(refusal)))
@@ -138,40 +150,42 @@ impl Logins {
         self.after_trouble(door, of, doubtful)
     }
 
-    /// An error where HTTP Basic says that a login would fail. Of what it does not know, the login is asked.
+    /// Whether HTTP Basic accepts the password; an error where another attempt would fail for certain.
     async fn ask_without_counter(
         &mut self,
         door: &Door,
         of: &Password<'_>,
-    ) -> Result<(), ExceptionlessError> {
-        let Ok(authorization) = choice::basic(of.email, of.password.clone()) else { return Ok(()) };
+    ) -> Result<bool, ExceptionlessError> {
+        let Ok(authorization) = choice::basic(of.email, of.password.clone()) else { return Ok(false) };
         let answer = door.pass(&choice::question(), &authorization).await?;
         match answer.status {
-            StatusCode::UNAUTHORIZED => {
+            StatusCode::UNAUTHORIZED if self.refused == Some(Imprint::of(of.password)) => {
                 Err(self.after_refusal(door, of, Operation::TryPassword, &answer).await)
             }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Err(refuse(door, Operation::TryPassword, &answer))
             }
-            _ => Ok(()),
+            _ => Ok(choice::is_accepted(door, of.email, &answer).unwrap_or(false)),
         }
     }
 
     fn forget(&mut self) {
-        (self.attempts, self.refusals) = (0, 0);
+        (self.attempts, self.refusals, self.refused) = (0, 0, None);
     }
 
-    /// A refusal is about one password: another is tried, as long as there are attempts to spare.
+    /// A refusal is about one password: another is tried, as long as there are attempts to spare, or it is certain to work.
     fn check_withheld(&mut self, door: &Door, of: &Password<'_>) -> Result<(), ExceptionlessError> {
-        let Some(withheld) = &self.withheld else { return Ok(()) };
-        let replaced = withheld.is_about_the_password() && withheld.password != Imprint::of(of.password);
-        if Instant::now() >= withheld.ends {
-            self.forget();
-        } else if !(replaced && self.attempts < MAX_LOGINS) {
-            return Err(withheld.error(door, self.attempts));
+        match &self.withheld {
+            Some(withheld) if Instant::now() >= withheld.ends => {
+                self.withheld = None;
+                self.forget();
+                Ok(())
+            }
+            Some(withheld) if !withheld.is_about_another_than(of.password) => {
+                Err(withheld.error(door, self.attempts))
+            }
+            Some(_) | None => Ok(()),
         }
-        self.withheld = None;
-        Ok(())
     }
 
     fn after_trouble(
@@ -206,8 +220,9 @@ impl Logins {
 }
 
 impl Withheld {
-    fn is_about_the_password(&self) -> bool {
-        matches!(self.refusal, Some(LoginRefusal::WrongPassword { .. } | LoginRefusal::Malformed { .. }))
+    fn is_about_another_than(&self, password: &SecretString) -> bool {
+        let of_one = self.refusal.as_ref().is_some_and(LoginRefusal::is_about_the_password);
+        of_one && self.password != Imprint::of(password)
     }
 
     fn error(&self, door: &Door, attempts: u32) -> ExceptionlessError {

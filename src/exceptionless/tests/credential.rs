@@ -93,16 +93,18 @@ async fn a_password_that_has_worked_is_asked_about_without_another_login_and_the
     }
 }
 
+const USER: &str = r#"{"id":"6506b1a0c7a9d1f2e3b4c5d6","email_address":"rotator@example.test"}"#;
+
 /// `rotator@example.test:battery staple`, as HTTP Basic carries it.
 const RIGHT: &str = "cm90YXRvckBleGFtcGxlLnRlc3Q6YmF0dGVyeSBzdGFwbGU=";
 
 #[tokio::test]
-async fn a_refusal_is_about_one_password_and_any_number_of_guesses_costs_one_attempt() {
+async fn a_refusal_is_about_one_password_and_the_right_one_is_let_in_after_any_number_of_guesses() {
     let server = Server::start(|request: &Arrival, _| match request.target.as_str() {
         "POST /api/v2/auth/login" if request.body.contains("battery staple") => {
             json(200, "", &format!(r#"{{"token":"{TOKEN}"}}"#))
         }
-        "GET /api/v2/users/me" if request.head.contains(RIGHT) => json(200, "", "{}"),
+        "GET /api/v2/users/me" if request.head.contains(RIGHT) => json(200, "", USER),
         _ if request.head.contains(TOKEN) => json(200, "", "[]"),
         _ => json(401, DATE, FAILED),
     })
@@ -113,10 +115,48 @@ async fn a_refusal_is_about_one_password_and_any_number_of_guesses_costs_one_att
         client.organizations().await.expect_err("remembered");
         put(&file, &format!("a guess {number}"));
     }
-    assert_eq!(logins(&server), 1);
+    assert_eq!(logins(&server), 3, "two are left to people");
     put(&file, "battery staple");
     client.organizations().await.expect("organizations");
+    assert_eq!(logins(&server), 4);
+}
+
+#[tokio::test]
+async fn where_basic_knows_no_password_the_login_decides() {
+    // As with Active Directory.
+    let server = Server::start(|request: &Arrival, before| match request.target.as_str() {
+        "POST /api/v2/auth/login" if before == 0 => json(500, "", "{}"),
+        "POST /api/v2/auth/login" => json(200, "", &format!(r#"{{"token":"{TOKEN}"}}"#)),
+        _ if request.head.contains(TOKEN) => json(200, "", "[]"),
+        _ => json(401, DATE, FAILED),
+    })
+    .await;
+    let client = client(&server, login());
+    client.organizations().await.expect_err("trouble");
+    client.organizations().await.expect("organizations");
     assert_eq!(logins(&server), 2);
+}
+
+#[tokio::test]
+async fn a_web_page_is_no_word_about_a_password() {
+    let page = |_: &Arrival, _| raw(401, "content-type: text/html\r\n", "<html>who are you?</html>");
+    let server = Server::start(page).await;
+    let client = client(&server, login());
+    let error = client.who_am_i().await.expect_err("a page");
+    assert!(matches!(error, ExceptionlessError::Unreadable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_the_place_of_another_remembers_what_was_refused() {
+    let server = Server::start(|_: &Arrival, _| json(401, DATE, FAILED)).await;
+    let mut client = client(&server, login());
+    for _ in 0..6 {
+        client.organizations().await.expect_err("refused");
+        let fresh = self::client(&server, login());
+        fresh.inherit(&client).await;
+        client = fresh;
+    }
+    assert_eq!(logins(&server), 1);
 }
 
 #[tokio::test]

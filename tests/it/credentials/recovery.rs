@@ -6,7 +6,9 @@ use exceptionless_emulator::{Fault, Kind};
 use serde_json::json;
 
 use super::{PLACE, breaches, held, in_force, in_vault};
+use crate::support::patience;
 use crate::support::rig::{PASSWORD, Rig};
+use crate::support::visitor::Visitor;
 
 const CHANGE: &str = "auth/change-password";
 
@@ -78,4 +80,31 @@ async fn nothing_is_put_back_on_the_word_of_a_cache() {
     assert_eq!(ended.code, 69, "{ended:?}");
     assert!(ended.stderr.contains("just made up"), "{ended:?}");
     assert_eq!(held(&rig).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_puts_the_password_back_before_vault_forgets_it_and_says_so_meanwhile() {
+    let mut rig = in_vault(1).await;
+    // As a shell writes it, with the end of its line.
+    let right = json!({"password": format!("{PASSWORD}\n"), "owner": "operations"});
+    rig.corner.put_raw(PLACE, right).await;
+    rig.corner.put_raw(PLACE, json!({"password": "battery staple", "owner": "operations"})).await;
+    Visitor::prepare(&mut rig).set("log", "level", "\"info\"");
+    let mut daemon = rig.daemon();
+    let visitor = Visitor::of(&daemon).await;
+    daemon.until("exceptionless.older_password", 1).await;
+    daemon.until("pass.finished", 1).await;
+    let told = "but one of an older version";
+    patience("it is shown", async || visitor.status().await["problems"].to_string().contains(told)).await;
+    daemon.until("credential.recovered", 1).await;
+    patience("nothing is wrong", async || visitor.status().await["problems"] == json!([])).await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, 0);
+    assert_eq!(
+        (breaches(&rig).await, in_force(&rig)),
+        (Vec::new(), PASSWORD.to_owned()),
+        "{}",
+        daemon.text()
+    );
+    assert_eq!(daemon.count("exceptionless.older_password"), 1, "{}", daemon.text());
 }
