@@ -1,6 +1,6 @@
 //! The command line, and the place where everything is put together.
 //!
-//! One file per command. A command gets what it needs from `setup`, does its work through the
+//! One file per command, and beside these what several share. A command gets what it needs from `setup`, does its work through the
 //! [`engine`](crate::engine), and returns an [`Exit`]; it never ends the process itself.
 
 mod check;

@@ -29,10 +29,11 @@
 //!          └ config        from what the operator wrote to what may be relied on
 //!             └ domain     the nouns: keys, ids, markers, paths, schedules, secrets, leases
 //!
-//!   tls                    the one provider of cryptography and of chance, below both clients
+//!   tls                    the one provider of cryptography and of chance
 //!   jitter                 a little randomness, against herds
 //!   traffic                what was sent to the servers, counted where it is sent
 //!   process                no core dump, no secret in a panic or in freed memory
+//!   kill_point             where the tests of crashes end the process; nothing in a release
 //! ```
 //!
 //! Follow a key: [`engine`]'s attempt (`engine/attempt.rs`) mints it, checks to what it is bound, verifies that

@@ -130,7 +130,7 @@ impl VaultStore {
             Err(refused @ VaultError::Forbidden { .. }) => refused,
             other => return other,
         };
-        match self.succeed(&token).await? {
+        match self.replace_if_dead(&token).await? {
             Some(successor) => transport.send(call, Some(successor.secret()), deadline).await,
             None => Err(refused),
         }
@@ -140,8 +140,8 @@ impl VaultStore {
         self.0.session.token(&self.0.transport).await
     }
 
-    async fn succeed(&self, refused: &Token) -> Result<Option<Token>, VaultError> {
-        self.0.session.succeed(&self.0.transport, refused).await
+    async fn replace_if_dead(&self, refused: &Token) -> Result<Option<Token>, VaultError> {
+        self.0.session.replace_if_dead(&self.0.transport, refused).await
     }
 
     async fn look_up(&self, token: &Token) -> Result<Lookup, VaultError> {

@@ -33,7 +33,7 @@ use crate::vault::{CredentialSecret, Kind, VaultError};
 pub use error::CredentialError;
 pub use keeper::Absent;
 pub use look::Look;
-pub use schedule::Kept;
+pub use schedule::Upkeep;
 
 /// Looks in a row. An undisturbed change takes three.
 const MAX_LOOKS: u32 = 8;
@@ -117,7 +117,7 @@ impl Engine {
             Step::Recover => Replacement::new(self, custody).recover(&look).await?,
             Step::Prepare | Step::Change | Step::Promote => {}
         }
-        self.exceptionless.keeper_is_mended();
+        self.exceptionless.note_mended_keeper();
         Ok(())
     }
 }

@@ -30,13 +30,13 @@ pub struct PassReport {
     pub retired: Vec<Fingerprint>,
     /// The keys that were disabled, as the first of two stages.
     pub disabled: Vec<Fingerprint>,
-    /// Revocations that failed; the next pass repeats them.
+    /// Revocations that failed. The next pass repeats them, but for those of an emergency.
     pub retire_failures: Vec<String>,
     /// Secrets of deleted projects that were marked or deleted.
     pub vanished: Vec<SecretPath>,
-    /// Such secrets that could not be.
+    /// Secrets of deleted or moved projects that could not be.
     pub tidy_failures: Vec<String>,
-    /// Why our own password was not changed before the pass, though it is due.
+    /// What is wrong with our own password, as the daemon has found that.
     pub password_failure: Option<String>,
     /// Too many projects vanished at once.
     pub vanished_held: Option<Brake>,
@@ -98,7 +98,7 @@ impl PassReport {
     /// Whether the next pass should come early, because what did not work this time may work then.
     /// Conflicts are not of that kind: they wait for a person.
     pub fn wants_retry(&self) -> bool {
-        let unseen = |action: &Decision| matches!(action, Decision::Hold(Hold::Unseen(_)));
+        let unseen = |decision: &Decision| matches!(decision, Decision::Hold(Hold::Unseen(_)));
         let failed = |project: &ProjectReport| project.outcome.is_failure() || project.unstamped.is_some();
         self.projects.iter().any(|project| failed(project) || unseen(&project.decision))
             || self.beside_the_projects().next().is_some()

@@ -63,8 +63,8 @@ impl ExceptionlessClient {
     }
 
     /// Called when the keeper holds the right one again.
-    pub fn keeper_is_mended(&self) {
-        self.session.credential().is_mended();
+    pub fn note_mended_keeper(&self) {
+        self.session.credential().note_mended();
     }
 
     /// Remembers the refused logins of a client whose place this one takes: the server counts them on.

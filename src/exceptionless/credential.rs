@@ -110,7 +110,7 @@ impl Credential {
     }
 
     /// Notes that the server accepted it.
-    pub(super) fn is_accepted(&self, pass: &Pass) {
+    pub(super) fn note_accepted(&self, pass: &Pass) {
         self.proven.store(pass.secret, Ordering::Relaxed);
     }
 
@@ -135,7 +135,7 @@ impl Credential {
         self.outdated.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_mended(&self) {
+    pub(super) fn note_mended(&self) {
         self.outdated.store(false, Ordering::Relaxed);
     }
 

@@ -97,7 +97,7 @@ impl Session {
                 continue;
             }
             if let Ok(answer) = &result {
-                self.credential_is(&pass, call, answer.status).await?;
+                self.judge_credential(&pass, call, answer.status).await?;
             }
             if let Some(result) = self.judge(call, result, &mut patience).await {
                 return result;
@@ -117,7 +117,7 @@ impl Session {
         if answer.status == StatusCode::UNAUTHORIZED {
             self.credential.renew(&self.door, &pass).await?;
         }
-        self.credential_is(&pass, call, answer.status).await?;
+        self.judge_credential(&pass, call, answer.status).await?;
         Ok(answer)
     }
 
@@ -139,14 +139,14 @@ impl Session {
     }
 
     /// Notes what a status says of the credential. A 401 that may not have been meant is an error.
-    async fn credential_is(
+    async fn judge_credential(
         &self,
         pass: &Pass,
         call: &Call,
         status: StatusCode,
     ) -> Result<(), ExceptionlessError> {
         if status.is_success() {
-            self.credential.is_accepted(pass);
+            self.credential.note_accepted(pass);
         } else if status == StatusCode::UNAUTHORIZED
             && let Some(doubt) = self.credential.doubt(&self.door, pass, &call.operation).await
         {

@@ -148,7 +148,7 @@ impl Session {
 
     /// Called when Vault refuses `refused`. A dead token is replaced and its successor returned; `None`
     /// means that the token lives, so that a right is missing.
-    pub(super) async fn succeed(
+    pub(super) async fn replace_if_dead(
         &self,
         transport: &Arc<Transport>,
         refused: &Token,

@@ -150,7 +150,7 @@ impl VaultStore {
     pub async fn whoami(&self) -> Result<Identity, VaultError> {
         let token = self.token().await?;
         let found = match self.look_up(&token).await {
-            Err(refused @ VaultError::Forbidden { .. }) => match self.succeed(&token).await? {
+            Err(refused @ VaultError::Forbidden { .. }) => match self.replace_if_dead(&token).await? {
                 Some(successor) => self.look_up(&successor).await?,
                 None => return Err(refused),
             },

@@ -11,41 +11,36 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{CredentialError, Custody, changed_at, keeper};
-use crate::domain::schedule::Schedule;
 use crate::engine::{Engine, event};
 use crate::plan::credential::due;
 
-/// What became of the password.
+/// How the password stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct Upkeep {
     /// Since when it is in force, if the rotator changed it.
     pub changed_at: Option<DateTime<Utc>>,
-    /// When it is due next; `None` for never.
+    /// When it is due next, as far as that is known.
     pub due: Option<DateTime<Utc>>,
-    /// Why it could not be changed, though it is due.
+    /// Why it was not changed or put back.
     pub failure: Option<String>,
 }
 
 impl Engine {
     /// Puts the password back if the secret holds it no longer, and changes it if that is due. What goes wrong is told, and
     /// left to the next activation.
-    pub async fn keep_credential(&self, stop: &CancellationToken) -> Kept {
-        let Some(custody) = &self.custody else { return Kept::default() };
-        let work = async {
-            if self.exceptionless.has_an_outdated_keeper() {
-                match self.restore_credential(custody, stop).await {
-                    Ok(()) => {}
-                    Err(CredentialError::Interrupted) => return Kept::default(),
-                    Err(error) => return Self::not_changed(&error),
-                }
+    pub async fn keep_credential(&self, stop: &CancellationToken) -> Upkeep {
+        let Some(custody) = &self.custody else { return Upkeep::default() };
+        let kept = AssertUnwindSafe(self.keep(custody, stop)).catch_unwind().await;
+        match kept.unwrap_or(Err(CredentialError::Panicked)) {
+            Ok(upkeep) => upkeep,
+            // Told to stop, or without the lease: whoever comes next goes on.
+            Err(CredentialError::Interrupted) => Upkeep::default(),
+            Err(error) => {
+                event::credential_failed(&error);
+                let failure = format!("the password was not changed: {}", event::chain(&error));
+                Upkeep { failure: Some(failure), ..Upkeep::default() }
             }
-            match &custody.schedule {
-                Some(schedule) => self.keep(custody, schedule, stop).await,
-                None => Kept::default(),
-            }
-        };
-        let kept = AssertUnwindSafe(work).catch_unwind().await;
-        kept.unwrap_or_else(|_| Self::not_changed(&CredentialError::Panicked))
+        }
     }
 
     /// What is wrong with the secret, if the pass has met it.
@@ -56,32 +51,21 @@ impl Engine {
         ))
     }
 
-    async fn keep(&self, custody: &Custody, schedule: &Schedule, stop: &CancellationToken) -> Kept {
+    async fn keep(&self, custody: &Custody, stop: &CancellationToken) -> Result<Upkeep, CredentialError> {
+        if self.exceptionless.has_an_outdated_keeper() {
+            self.restore_credential(custody, stop).await?;
+        }
+        let Some(schedule) = &custody.schedule else { return Ok(Upkeep::default()) };
         let field = &custody.field;
-        let secret = match keeper::secret(&self.vault, field).await {
-            Ok(secret) => secret,
-            Err(error) => return Self::not_changed(&error),
-        };
-        let (changed, clocks) = (changed_at(&secret, field), self.clocks());
+        let secret = keeper::secret(&self.vault, field).await?;
+        let (changed_at, clocks) = (changed_at(&secret, field), self.clocks());
         let interrupted = secret.text(&field.next()).is_some();
-        match due(schedule, changed, interrupted, &clocks) {
-            Some(due) if due <= clocks.ours && !stop.is_cancelled() && self.tenure.stands() => {}
-            due => return Kept { changed_at: changed, due, failure: None },
+        match due(schedule, changed_at, interrupted, &clocks) {
+            Some(due) if due <= clocks.ours => {}
+            due => return Ok(Upkeep { changed_at, due, failure: None }),
         }
-        match self.replace_credential(custody, stop).await {
-            Ok(replaced) => {
-                let due = replaced.changed_at.and_then(|changed| schedule.next(changed));
-                Kept { changed_at: replaced.changed_at, due, failure: None }
-            }
-            // Told to stop, or without the lease: whoever comes next goes on.
-            Err(CredentialError::Interrupted) => Kept { changed_at: changed, ..Kept::default() },
-            Err(error) => Self::not_changed(&error),
-        }
-    }
-
-    fn not_changed(error: &CredentialError) -> Kept {
-        event::credential_failed(error);
-        let failure = format!("the password was not changed: {}", event::chain(error));
-        Kept { failure: Some(failure), ..Kept::default() }
+        let changed_at = self.replace_credential(custody, stop).await?.changed_at;
+        let due = changed_at.and_then(|changed| schedule.next(changed));
+        Ok(Upkeep { changed_at, due, failure: None })
     }
 }

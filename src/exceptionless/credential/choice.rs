@@ -1,7 +1,8 @@
-//! Which of two passwords is the right one, while one is being replaced by the other.
+//! Which of several passwords is the right one.
 //!
-//! HTTP Basic has no counter of attempts (`ApiKeyAuthenticationHandler.cs`), so it is asked, and not the login. Without its
-//! database the server refuses both; then the one is taken that was in force before, and the login says what is wrong.
+//! HTTP Basic has no counter of attempts (`ApiKeyAuthenticationHandler.cs`), so it is asked, and not the login, wherever a
+//! wrong one may be shown. Without its database the server refuses all; then the one is taken that was in force before, and
+//! the login says what is wrong.
 
 use secrecy::{ExposeSecret, SecretString};
 
