@@ -53,7 +53,6 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::clocks::Clocks;
-use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Policy;
 use crate::domain::secret::{Publication, SecretState};
@@ -65,7 +64,7 @@ use reason::{Conflict, Due, Hold};
 use retire::Waiting;
 use target::Target;
 use vanished::Vanished;
-use world::{Observed, OwnKey, PublishedKey, Sight, Stray, Strays, Withdrawn, World};
+use world::{Elsewhere, Observed, OwnKey, PublishedKey, Sight, Stray, Strays, Withdrawn, World};
 
 /// The time of a change further ahead than this was written under a broken clock: believing it would keep a key or a
 /// password for as long as the clock was wrong. Replicas whose clocks differ by less leave each other alone.
@@ -80,9 +79,9 @@ pub struct Plan {
     pub vanished: Vanished,
     /// Secrets that were withdrawn from old paths, and of which it is to be noted until when their keys are kept.
     pub closing: Vec<Withdrawn>,
-    /// The keys that secrets of ours publish where no selected project lives, or did so lately that readers may hold
-    /// them; `None` when not all such secrets could be read.
-    pub elsewhere: Option<HashSet<Fingerprint>>,
+    /// What readers of secrets of ours hold where no selected project lives; `None` when not all such secrets could be
+    /// read.
+    pub elsewhere: Option<Elsewhere>,
     /// When, by our clock, the next pass has something to do that is known today.
     pub wake_at: Option<DateTime<Utc>>,
 }
@@ -197,7 +196,7 @@ impl Asked {
 pub fn plan(policy: &Policy, world: World, asked: Asked) -> Plan {
     let World { clocks, projects, mut strays } = world;
     let elsewhere =
-        strays.as_ref().filter(|strays| !strays.unread).map(|strays| strays.keys(clocks.earliest()));
+        strays.as_ref().filter(|strays| !strays.unread).map(|strays| strays.elsewhere(clocks.earliest()));
     let withdrawn = strays.as_mut().map(|strays| std::mem::take(&mut strays.withdrawn)).unwrap_or_default();
     let mut moved = strays.as_ref().map(Strays::by_project).unwrap_or_default();
     let vanished = vanished::judge(policy, &projects, strays);
@@ -234,7 +233,7 @@ fn step(
     clocks: &Clocks,
     ticks: &Occurrences,
     asked: Asked,
-    elsewhere: Option<&HashSet<Fingerprint>>,
+    elsewhere: Option<&Elsewhere>,
 ) -> Step {
     let (last_due, next_due) = ticks.due(observed.target.rule.delay(&observed.target.project.id));
     let reshape_at = observed.sight().and_then(|sight| reshape::time(&policy.shape, sight, clocks));

@@ -6,7 +6,6 @@
 //! enabled again by somebody, who needs it: it gets another overlap from that moment on, because a rotator that disables
 //! it again in the next pass would fight with a person.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +16,7 @@ use crate::domain::policy::{Revocation, Rule};
 use crate::domain::secret::{Publication, Published};
 
 use super::reason::Hold;
-use super::world::{Observed, OwnKey, PublishedKey, Sight};
+use super::world::{Elsewhere, Observed, OwnKey, PublishedKey, Sight};
 use super::{Decision, Step, lag, span};
 
 /// A key of ours that is listed for retirement.
@@ -93,14 +92,17 @@ pub fn wake_after_disabling(rule: &Rule, clocks: &Clocks) -> DateTime<Utc> {
     clocks.latest() + disabled_for(rule) + lag(clocks)
 }
 
-/// The keys of ours that the published secret lists. `elsewhere` are the keys that other secrets of ours
-/// publish, if that is known.
-pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&HashSet<Fingerprint>>) -> Vec<Waiting> {
+/// The keys of ours that the published secret lists. `elsewhere` is what readers of other secrets of ours may hold, if
+/// that is known.
+pub fn waiting(rule: &Rule, sight: &Sight, elsewhere: Option<&Elsewhere>) -> Vec<Waiting> {
     let Some(published) = sight.ours() else { return Vec::new() };
     let listed = |key: &OwnKey| {
         let waiting = sentence(rule, published, key)?;
-        let pinned = elsewhere.is_none_or(|keys| keys.contains(&key.fingerprint));
-        (!published.publishes(&key.key)).then_some(Waiting { pinned, ..waiting })
+        let pinned = elsewhere.is_none_or(|elsewhere| elsewhere.keys.contains(&key.fingerprint));
+        let there = elsewhere.and_then(|elsewhere| elsewhere.promised_until(key.fingerprint, rule.overlap));
+        let deadline = there.map_or(waiting.deadline, |there| there.max(waiting.deadline));
+        let due = waiting.due.max(deadline);
+        (!published.publishes(&key.key)).then_some(Waiting { pinned, deadline, due, ..waiting })
     };
     let mut waiting = Vec::new();
     for key in sight.keys.iter().filter_map(listed) {

@@ -12,6 +12,7 @@ use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, Published, SecretState};
 
 use super::reason::Due;
+use super::span;
 use super::target::Target;
 
 /// Both servers, as one pass has seen them.
@@ -31,6 +32,8 @@ pub struct World {
 pub struct Strays {
     /// The secrets.
     pub secrets: Vec<Stray>,
+    /// The keys that they list for retirement: each secret promises an overlap to its own readers.
+    pub listed: Vec<Listed>,
     /// Those that were withdrawn because their projects had moved away.
     pub withdrawn: Vec<Withdrawn>,
     /// Every project that exists, selected or not; `None` when not all were seen.
@@ -40,15 +43,16 @@ pub struct Strays {
 }
 
 impl Strays {
-    /// The keys that they publish, or published so lately that readers may hold them.
-    pub fn keys(&self, earliest: DateTime<Utc>) -> HashSet<Fingerprint> {
+    /// What readers of other paths may hold.
+    pub fn elsewhere(&self, earliest: DateTime<Utc>) -> Elsewhere {
         let kept =
             self.withdrawn.iter().filter(|one| one.moved.kept_until.is_none_or(|until| until > earliest));
-        self.secrets
-            .iter()
-            .filter_map(|stray| stray.key)
-            .chain(kept.filter_map(|one| one.moved.key))
-            .collect()
+        let stand = self.secrets.iter().filter_map(|stray| stray.key);
+        let mut listed: HashMap<Fingerprint, Vec<Listed>> = HashMap::new();
+        for one in &self.listed {
+            listed.entry(one.key).or_default().push(*one);
+        }
+        Elsewhere { keys: stand.chain(kept.filter_map(|one| one.moved.key)).collect(), listed }
     }
 
     /// The secrets by the project that they were written for.
@@ -59,6 +63,34 @@ impl Strays {
         }
         strays
     }
+}
+
+/// The keys that readers of other secrets of ours may hold.
+#[derive(Debug, Default)]
+pub struct Elsewhere {
+    /// Those that are published there, or were so lately.
+    pub keys: HashSet<Fingerprint>,
+    listed: HashMap<Fingerprint, Vec<Listed>>,
+}
+
+impl Elsewhere {
+    /// Until when the lists over there promise a key to their readers. The list at the path of the project may be older
+    /// than theirs: a path that changes back and forth leaves a secret of its own at each.
+    pub fn promised_until(&self, key: Fingerprint, overlap: Duration) -> Option<DateTime<Utc>> {
+        let lists = self.listed.get(&key)?.iter();
+        lists.map(|one| one.since + span(one.overlap.unwrap_or_default().max(overlap))).max()
+    }
+}
+
+/// A key that a secret has replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The key.
+    pub key: Fingerprint,
+    /// Since when it counts as old there.
+    pub since: DateTime<Utc>,
+    /// The overlap that readers of that secret were promised.
+    pub overlap: Option<Duration>,
 }
 
 /// A secret that nobody can read any more, and whose last readers may still need its key.

@@ -12,9 +12,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
-use crate::domain::secret::SecretState;
+use crate::domain::secret::{Published, SecretState};
 use crate::plan::target::Target;
-use crate::plan::world::{Stray, Strays, Withdrawn};
+use crate::plan::world::{Listed, Stray, Strays, Withdrawn};
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
 
 use super::{Blind, Engine, PassError, event};
@@ -103,16 +103,14 @@ pub(super) async fn find_strays(
     reads: &HashMap<ProjectId, Read>,
     blind: &mut Blind,
 ) -> Option<Strays> {
-    let mut strays = HashMap::new();
-    let mut gone = HashMap::new();
+    let mut found = Found::default();
     let mut homes = HashMap::new();
     for target in targets.iter().chain(others) {
         let Ok(path) = &target.place else { continue };
         let id = &target.project.id;
         let home = match reads.get(id) {
             Some(Read::Secret(secret)) => {
-                gone.extend(withdrawn(path, secret).map(|one| (path.clone(), one)));
-                strays.extend(stray(path, secret, Some(id)).map(|stray| (path.clone(), stray)));
+                found.note(path, secret, Some(id));
                 Home::Settled
             }
             _ if target.rule.path.names_id() => Home::Settled,
@@ -135,7 +133,7 @@ pub(super) async fn find_strays(
         let elsewhere = paths.into_iter().filter(|path| {
             !matches!(homes.get(path), Some(Home::Settled | Home::Dark)) && Some(path) != lease
         });
-        let found: Vec<_> = futures_util::stream::iter(elsewhere)
+        let reads: Vec<_> = futures_util::stream::iter(elsewhere)
             .map(|path| async move {
                 let read = engine.vault.read(&path).await;
                 (path, read)
@@ -143,7 +141,7 @@ pub(super) async fn find_strays(
             .buffer_unordered(engine.concurrency)
             .collect()
             .await;
-        for (path, read) in found {
+        for (path, read) in reads {
             let home = homes.get(&path);
             match read {
                 Ok(secret) => {
@@ -151,8 +149,7 @@ pub(super) async fn find_strays(
                         Home::Asleep(id) => Some(*id),
                         Home::Settled | Home::Dark => None,
                     });
-                    gone.extend(withdrawn(&path, &secret).map(|one| (path.clone(), one)));
-                    strays.extend(stray(&path, &secret, resident).map(|stray| (path, stray)));
+                    found.note(&path, &secret, resident);
                 }
                 // What lies beside ours is not ours; where a project of ours lives, it may be.
                 Err(error) if error.kind() == VaultKind::NotPermitted => unread |= home.is_some(),
@@ -163,13 +160,45 @@ pub(super) async fn find_strays(
             }
         }
     }
-    let (secrets, withdrawn) = (strays.into_values().collect(), gone.into_values().collect());
-    Some(Strays { secrets, withdrawn, existing: None, unread })
+    let Found { strays, withdrawn, listed } = found;
+    let (secrets, withdrawn) = (strays.into_values().collect(), withdrawn.into_values().collect());
+    Some(Strays { secrets, listed, withdrawn, existing: None, unread })
+}
+
+/// What was found, by path: a folder may lie in another.
+#[derive(Default)]
+struct Found {
+    strays: HashMap<SecretPath, Stray>,
+    withdrawn: HashMap<SecretPath, Withdrawn>,
+    listed: Vec<Listed>,
+}
+
+impl Found {
+    fn note(&mut self, path: &SecretPath, secret: &Secret, resident: Option<&ProjectId>) {
+        self.withdrawn.extend(withdrawn(path, secret).map(|one| (path.clone(), one)));
+        if let SecretState::Ours(published) = &secret.state
+            && let Some(stray) = stray(path, secret, published, resident)
+        {
+            self.listed.extend(listed(published));
+            self.strays.insert(path.clone(), stray);
+        }
+    }
+}
+
+/// What a secret lists for retirement.
+fn listed(published: &Published) -> impl Iterator<Item = Listed> {
+    let listed =
+        |(key, _)| Some(Listed { key, since: published.old_since(key)?, overlap: published.overlap });
+    published.retiring.iter().filter_map(listed)
 }
 
 /// A secret of ours that is not of the project that lives there, if one does.
-fn stray(path: &SecretPath, secret: &Secret, resident: Option<&ProjectId>) -> Option<Stray> {
-    let SecretState::Ours(published) = &secret.state else { return None };
+fn stray(
+    path: &SecretPath,
+    secret: &Secret,
+    published: &Published,
+    resident: Option<&ProjectId>,
+) -> Option<Stray> {
     let project_id = published.project_id.clone().filter(|id| Some(id) != resident)?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
     let moved_to = secret.moved.as_ref().map(|moved| moved.to.clone());

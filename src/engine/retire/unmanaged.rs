@@ -156,7 +156,7 @@ async fn held_by_readers(engine: &Engine, step: &Step, home: &Home) -> Held {
 /// The keys that any secret of ours publishes, if they are all known.
 fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
     let homes = survey.plan.steps.iter().filter_map(|step| step.observed.ours()?.api_key.as_ref());
-    let elsewhere = survey.plan.elsewhere.as_ref()?.iter().copied();
+    let elsewhere = survey.plan.elsewhere.as_ref()?.keys.iter().copied();
     Some(homes.map(ApiKey::fingerprint).chain(elsewhere).collect())
 }
 

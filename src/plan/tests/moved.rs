@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::domain::secret::{LONGEST_PROMISE, Moved, promise};
 use crate::plan::moved::{Fate, kept_until};
-use crate::plan::world::Withdrawn;
+use crate::plan::world::{Listed, Withdrawn};
 
 use super::*;
 
@@ -146,4 +146,21 @@ fn a_promise_that_a_person_has_damaged_ends_no_key_early_and_leaves_the_calendar
         assert_eq!(until(damaged, None), longest, "{damaged}");
     }
     assert!(kept_until(Some(Duration::MAX), Some(Duration::MAX), now) > now);
+}
+
+#[test]
+fn a_key_stays_for_as_long_as_any_list_has_promised_it() {
+    let plan_at = |now: &str, overlap: Option<Duration>| {
+        let scene = Scene::new().published("K1", "21 03:00:00").retiring("K0", "19 03:00:00").at(now);
+        let listed = vec![Listed { key: fingerprint("K0"), since: at("21 09:00:00"), overlap }];
+        let strays = Some(Strays { listed, ..Strays::default() });
+        let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
+        let plan = plan(&scene.policy, world, Asked::Due);
+        (retire::ripe(&plan.steps[0], &scene.clocks).count(), plan.wake_at)
+    };
+    let schedule = Some(at("23 03:00:00"));
+    assert_eq!(plan_at("22 08:59:59", None), (0, Some(at("22 09:00:01"))));
+    assert_eq!(plan_at("22 09:00:00", None), (1, schedule));
+    assert_eq!(plan_at("22 09:00:00", Some(26 * HOUR)), (0, Some(at("22 11:00:01"))));
+    assert_eq!(plan_at("22 09:00:00", Some(HOUR)), (1, schedule), "no shorter than the rule");
 }

@@ -205,6 +205,35 @@ async fn a_project_that_gets_its_old_name_back_is_at_home_there_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_changes_back_and_forth_keeps_what_the_secret_at_each_has_promised() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"5s\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let place = format!("{FOLDER}/project-1");
+    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
+    rig.emulator.rename_project(&project, "Renamed");
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+
+    rig.emulator.rename_project(&project, "Project 1");
+    rig.json(&["rotate", "--all"]).await;
+    let replaced = Utc::now();
+    rig.emulator.rename_project(&project, "Renamed");
+    let explained = rig.json(&["explain", "Renamed"]).await;
+    let waiting = explained["projects"][0]["retiring"].as_array().unwrap();
+    let ends: Vec<DateTime<Utc>> =
+        waiting.iter().map(|key| key["revoked_after"].as_str().unwrap().parse().unwrap()).collect();
+    let promise = replaced + TimeDelta::seconds(5);
+    assert!(ends.iter().any(|end| *end >= promise), "{explained}");
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("it is revoked", revoked).await;
+    let revocation = rig.emulator.revocations().into_iter().find(|one| one.key.id == old).unwrap();
+    assert!(revocation.at >= promise, "{} < {promise}", revocation.at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_secret_that_is_kept_is_marked_once() {
     let (mut rig, _) = renamed().await;
     rig.set("rotation", "on_vanished", "\"keep\"");
