@@ -158,8 +158,8 @@ impl fmt::Display for Conflict {
             ),
             Self::OtherForm => f.write_str(
                 "the path holds the rotator's own fields in another form, which nobody would keep fresh beside the new ones; \
-                 set vault.write and vault.field_prefix as they were, choose another vault.path, or delete the secret \
-                 with its metadata, once its readers know the new names",
+                 set vault.write and vault.field_prefix as they were, or, once no application reads them, remove those fields, \
+                 or delete the secret with its metadata if it has no others",
             ),
             Self::OtherProject(id) => write!(
                 f,

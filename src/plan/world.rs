@@ -32,13 +32,16 @@ pub struct World {
 pub struct Strays {
     /// The secrets.
     pub secrets: Vec<Stray>,
-    /// The keys that they list for retirement: each secret promises an overlap to its own readers.
+    /// The keys that others publish, of which nobody can tell, or need know, for which project.
+    pub published: HashSet<Fingerprint>,
+    /// The keys that all of them list for retirement: each secret promises an overlap to its own readers.
     pub listed: Vec<Listed>,
     /// Those that were withdrawn because their projects had moved away.
     pub withdrawn: Vec<Withdrawn>,
     /// Every project that exists, selected or not; `None` when not all were seen.
     pub existing: Option<HashSet<ProjectId>>,
-    /// Where a project lives by its name there may be one more, which was not read: then nothing is revoked.
+    /// There may be one more, which was not read where a project lives by its name, or in which no key was found: then
+    /// nothing is revoked.
     pub unread: bool,
 }
 
@@ -47,7 +50,7 @@ impl Strays {
     pub fn elsewhere(&self, earliest: DateTime<Utc>) -> Elsewhere {
         let kept =
             self.withdrawn.iter().filter(|one| one.moved.kept_until.is_none_or(|until| until > earliest));
-        let stand = self.secrets.iter().filter_map(|stray| stray.key);
+        let stand = self.secrets.iter().filter_map(|stray| stray.key).chain(self.published.iter().copied());
         let mut listed: HashMap<Fingerprint, Vec<Listed>> = HashMap::new();
         for one in &self.listed {
             listed.entry(one.key).or_default().push(*one);

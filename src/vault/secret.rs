@@ -40,6 +40,9 @@ pub struct Secret {
     pub moved: Option<Moved>,
     /// Whether other owners have fields in it. Their values may be secret too, so that they are not kept.
     pub has_others: bool,
+    /// What it publishes, with our own mark, in forms in which we do not write now: under another prefix, or with one
+    /// where there is none now.
+    pub other_forms: Vec<Published>,
 }
 
 /// The fields of a secret, or of a patch of it, in which null removes one.
@@ -48,7 +51,13 @@ pub(super) type Fields = Map<String, Value>;
 impl Secret {
     /// Nothing at all.
     pub fn absent() -> Self {
-        Self { state: SecretState::Absent, vanished_at: None, moved: None, has_others: false }
+        Self {
+            state: SecretState::Absent,
+            vanished_at: None,
+            moved: None,
+            has_others: false,
+            other_forms: Vec::new(),
+        }
     }
 }
 
@@ -115,14 +124,15 @@ impl Layout {
         let written_at = self.written_at(&metadata.created_time);
         let Value::Object(fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, vanished_at, moved, has_others: false };
+            return Secret { state, vanished_at, moved, ..Secret::absent() };
         };
         let settings = marks.remove(&self.name(SETTINGS));
         let is_set = vanished_at.is_none() && moved.is_none() && settings == self.settings.text();
         let state = self.state(version, written_at, &fields, stamp, is_set);
         let has_others =
             self.shared && fields.keys().any(|name| !self.is_standard(name) && !state.added(name));
-        Secret { state, vanished_at, moved, has_others }
+        let other_forms = self.other_forms(version, &metadata.created_time, &fields);
+        Secret { state, vanished_at, moved, has_others, other_forms }
     }
 
     fn state(
@@ -139,8 +149,9 @@ impl Layout {
         if owner.as_ref() == Some(&self.owner) {
             let stamped = stamp.as_ref() == Some(&self.owner) && is_set;
             let mark = field(SHAPE).and_then(ShapeMark::parse);
-            let read =
-                |name: &str| if name == API_KEY { self.key(fields, mark.as_ref()) } else { field(name) };
+            let read = |name: &str| {
+                if name == API_KEY { self.key(fields, &self.prefix, mark.as_ref()) } else { field(name) }
+            };
             let mut published = Published::read(version, written_at, stamped, read);
             published.taken = self.taken(fields, mark.as_ref(), published.api_key.as_ref());
             return SecretState::Ours(Box::new(published));
@@ -148,28 +159,48 @@ impl Layout {
         let stamped_by_another = stamp.as_ref().is_some_and(|stamp| *stamp != self.owner);
         let room = !marked
             && !stamped_by_another
-            && self.in_another_form(fields).is_none()
+            && self.other_prefixes(fields).next().is_none()
             && !fields.keys().any(|name| self.is_standard(name) || self.shape.adds(name));
         if self.shared && room {
             SecretState::Unclaimed { version }
         } else {
             let owner = owner
                 .or_else(|| stamp.filter(|_| stamped_by_another))
-                .or_else(|| self.in_another_form(fields));
+                .or_else(|| self.other_prefixes(fields).next().map(|_| self.owner.clone()));
             SecretState::Foreign { version, owner }
         }
     }
 
-    /// Us, if the secret has our mark under another prefix than it has now, or with one where there is none now.
-    fn in_another_form(&self, fields: &Map<String, Value>) -> Option<Owner> {
-        let marks = fields.iter().filter(|(name, _)| name.ends_with(MANAGED_BY));
-        let mut owners = marks.filter_map(|(_, mark)| Owner::parse(mark.as_str()?));
-        owners.find(|owner| *owner == self.owner)
+    /// The prefixes, other than the one that our fields have now, under which the secret has our mark.
+    fn other_prefixes<'a>(&self, fields: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
+        let ours = |mark: &Value| mark.as_str().and_then(Owner::parse).as_ref() == Some(&self.owner);
+        let marks = fields.iter().filter(move |(_, mark)| ours(mark));
+        let prefixes = marks.filter_map(|(name, _)| name.strip_suffix(MANAGED_BY));
+        prefixes.filter(|prefix| *prefix != self.prefix)
+    }
+
+    /// What the secret publishes under those. When others wrote it last, its lists only count for longer.
+    fn other_forms(&self, version: u64, created_time: &str, fields: &Map<String, Value>) -> Vec<Published> {
+        let written_at = DateTime::parse_from_rfc3339(created_time).ok().map(|time| time.to_utc());
+        let form = |prefix: &str| {
+            let field = |name: &str| fields.get(&format!("{prefix}{name}")).and_then(Value::as_str);
+            let mark = field(SHAPE).and_then(ShapeMark::parse);
+            let read = |name: &str| {
+                if name == API_KEY { self.key(fields, prefix, mark.as_ref()) } else { field(name) }
+            };
+            Published::read(version, written_at, true, read)
+        };
+        self.other_prefixes(fields).map(form).collect()
     }
 
     /// The key, where the secret says that it is; in its standard field; or where the wanted shape has it.
-    fn key<'a>(&self, fields: &'a Map<String, Value>, mark: Option<&ShapeMark>) -> Option<&'a str> {
-        let standard = self.name(API_KEY);
+    fn key<'a>(
+        &self,
+        fields: &'a Map<String, Value>,
+        prefix: &str,
+        mark: Option<&ShapeMark>,
+    ) -> Option<&'a str> {
+        let standard = format!("{prefix}{API_KEY}");
         let said = mark.and_then(|mark| mark.key.as_deref());
         let places = said.into_iter().chain([standard.as_str()]).chain(self.shape.key_field());
         let mut found = places.filter_map(|name| fields.get(name).and_then(Value::as_str));

@@ -3,14 +3,14 @@
 //! The path of a project may be one that another project had before, when names make it: then the other's secret is still
 //! there, and applications read it. So a path is passed over only if what stands there is known, or can be nobody else's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::domain::ids::{OrganizationId, ProjectId};
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Published, SecretState};
 use crate::plan::target::Target;
@@ -160,9 +160,17 @@ pub(super) async fn find_strays(
             }
         }
     }
-    let Found { strays, withdrawn, listed } = found;
+    let Found { strays, withdrawn, published, listed, illegible } = found;
+    for path in &illegible {
+        blind.report(format!(
+            "the secret at {path} has the rotator's own fields in another form, and no key was found in them, so that none \
+             is revoked; once no application reads it, remove those fields, or delete it with its metadata if it has no \
+             others"
+        ));
+    }
+    unread |= !illegible.is_empty();
     let (secrets, withdrawn) = (strays.into_values().collect(), withdrawn.into_values().collect());
-    Some(Strays { secrets, listed, withdrawn, existing: None, unread })
+    Some(Strays { secrets, published, listed, withdrawn, existing: None, unread })
 }
 
 /// What was found, by path: a folder may lie in another.
@@ -170,7 +178,9 @@ pub(super) async fn find_strays(
 struct Found {
     strays: HashMap<SecretPath, Stray>,
     withdrawn: HashMap<SecretPath, Withdrawn>,
+    published: HashSet<Fingerprint>,
     listed: Vec<Listed>,
+    illegible: BTreeSet<SecretPath>,
 }
 
 impl Found {
@@ -181,6 +191,14 @@ impl Found {
         {
             self.listed.extend(listed(published));
             self.strays.insert(path.clone(), stray);
+        }
+        // They are read by applications, and nobody keeps them fresh: so they are left as they are, with their keys.
+        for form in &secret.other_forms {
+            match &form.api_key {
+                Some(key) => drop(self.published.insert(key.fingerprint())),
+                None => drop(self.illegible.insert(path.clone())),
+            }
+            self.listed.extend(listed(form));
         }
     }
 }

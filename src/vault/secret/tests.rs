@@ -98,6 +98,25 @@ fn a_shared_secret_has_room_unless_one_of_our_names_is_taken() {
 }
 
 #[test]
+fn what_is_ours_in_another_form_is_read_in_that_form() {
+    let keys = |layout: Layout, data| {
+        let forms = layout.interpret(version(data, &[])).other_forms.into_iter();
+        forms.map(|form| form.api_key.map(|key| key.expose().to_owned())).collect::<Vec<_>>()
+    };
+    let key = |text: &str| Some(text.to_owned());
+    let before = replacing().data(&publication());
+    assert_eq!(keys(merging(), before.clone()), [key("key-1")]);
+    assert_eq!(keys(replacing(), before), []);
+    assert_eq!(keys(replacing(), merging().data(&publication())), [key("key-1")]);
+    let two = json!({"a_managed_by": OURS, "a_api_key": "key-a", "b_managed_by": OURS, "b_api_key": "key-b"});
+    assert_eq!(keys(merging(), two), [key("key-a"), key("key-b")]);
+    let shaped = json!({"managed_by": OURS, "shape": "0@2026-11-22T09:00:15Z,key:KEY", "KEY": "key-1"});
+    assert_eq!(keys(merging(), shaped), [key("key-1")]);
+    assert_eq!(keys(merging(), json!({"managed_by": OURS, "api_key": "a b"})), [None]);
+    assert_eq!(keys(merging(), json!({"managed_by": OTHERS, "api_key": "key-1"})), []);
+}
+
+#[test]
 fn a_merge_names_all_our_fields_and_no_other() {
     let patch =
         merging().patch(&Publication { next_rotation_at: None, ..publication() }, &SecretState::Absent);

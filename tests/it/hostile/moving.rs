@@ -234,6 +234,34 @@ async fn a_path_that_changes_back_and_forth_keeps_what_the_secret_at_each_has_pr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_in_an_old_secret_of_another_form_works_while_that_secret_stands() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let old = rig.key(&project).await;
+    rig.set("vault", "write", "\"merge\"").set("vault", "field_prefix", "\"ex_\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/new-{{project_id}}\""));
+    let rotated = async || {
+        rig.json(&["rotate", "--all"]).await;
+        overlaps_are_over(&rig).await;
+        rig.rotate().await;
+        rig.emulator.authenticates(&old)
+    };
+    assert!(rotated().await, "readers of the old secret have a dead key");
+    let mut damaged = rig.secret(&project).await;
+    damaged["api_key"] = json!("not a key");
+    rig.corner.put_raw(&Rig::place(&project), damaged).await;
+    let ended = rig.run(&["rotate"]).await;
+    assert!(ended.code == 1 && rig.emulator.authenticates(&old), "{ended:?}");
+    assert!(ended.stderr.contains("no key was found in them"), "{ended:?}");
+    let metadata = format!("{}/metadata/{}", rig.corner.mount, Rig::place(&project));
+    rig.corner.bao.root("DELETE", &metadata, Value::Null).await;
+    rig.rotate().await;
+    assert!(!rig.emulator.authenticates(&old));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_secret_that_is_kept_is_marked_once() {
     let (mut rig, _) = renamed().await;
     rig.set("rotation", "on_vanished", "\"keep\"");
