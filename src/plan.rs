@@ -79,8 +79,7 @@ pub struct Plan {
     pub vanished: Vanished,
     /// Secrets that were withdrawn from old paths, and of which it is to be noted until when their keys are kept.
     pub closing: Vec<Withdrawn>,
-    /// What readers of secrets of ours hold where no selected project lives; `None` when not all such secrets could be
-    /// read.
+    /// What readers of other secrets than that of the project may hold; `None` when not all of those could be read.
     pub elsewhere: Option<Elsewhere>,
     /// When, by our clock, the next pass has something to do that is known today.
     pub wake_at: Option<DateTime<Utc>>,

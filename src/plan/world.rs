@@ -32,7 +32,8 @@ pub struct World {
 pub struct Strays {
     /// The secrets.
     pub secrets: Vec<Stray>,
-    /// The keys that others publish, of which nobody can tell, or need know, for which project.
+    /// The keys that any secret of ours publishes, be it where its project lives: a person may have put there the key of
+    /// another project.
     pub published: HashSet<Fingerprint>,
     /// The keys that all of them list for retirement: each secret promises an overlap to its own readers.
     pub listed: Vec<Listed>,

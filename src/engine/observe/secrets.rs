@@ -186,11 +186,12 @@ struct Found {
 impl Found {
     fn note(&mut self, path: &SecretPath, secret: &Secret, resident: Option<&ProjectId>) {
         self.withdrawn.extend(withdrawn(path, secret).map(|one| (path.clone(), one)));
-        if let SecretState::Ours(published) = &secret.state
-            && let Some(stray) = stray(path, secret, published, resident)
-        {
-            self.listed.extend(listed(published));
-            self.strays.insert(path.clone(), stray);
+        if let SecretState::Ours(published) = &secret.state {
+            self.published.extend(published.api_key.as_ref().map(ApiKey::fingerprint));
+            if let Some(stray) = stray(path, secret, published, resident) {
+                self.listed.extend(listed(published));
+                self.strays.insert(path.clone(), stray);
+            }
         }
         // They are read by applications, and nobody keeps them fresh: so they are left as they are, with their keys.
         for form in &secret.other_forms {

@@ -21,9 +21,9 @@ use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
+use crate::engine::PassError;
 use crate::engine::deed::Deeds;
 use crate::engine::inventory::{Entry, KeyOwner};
-use crate::engine::{PassError, Survey};
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, Updated};
 use crate::plan::Step;
 use crate::plan::world::PublishedKey;
@@ -93,7 +93,7 @@ pub(in crate::engine) async fn find(
 ) -> Result<Found, PassError> {
     let survey = engine.survey(request).await?;
     let now = engine.clocks().earliest();
-    let published = published_anywhere(&survey);
+    let published = survey.plan.elsewhere.as_ref().map(|elsewhere| &elsewhere.keys);
     let steps = survey.plan.steps.iter().map(|step| (&step.observed.target.project.id, step));
     let steps: HashMap<&ProjectId, &Step> = steps.collect();
     let mut found = Found { blind: survey.blind, ..Found::default() };
@@ -105,7 +105,7 @@ pub(in crate::engine) async fn find(
             continue;
         }
         let step = entry.project.as_ref().and_then(|project| steps.get(&project.id).copied());
-        let judged = match &published {
+        let judged = match published {
             Some(published) => judge(engine, &entry, step, published, wish, now),
             None => Err("whether another secret publishes it could not be learned"),
         };
@@ -151,13 +151,6 @@ async fn held_by_readers(engine: &Engine, step: &Step, home: &Home) -> Held {
         Some(published) => readers::held(engine, &home.path, &step.observed.target.rule, published).await,
         None => Ok(HashMap::new()),
     }
-}
-
-/// The keys that any secret of ours publishes, if they are all known.
-fn published_anywhere(survey: &Survey) -> Option<HashSet<Fingerprint>> {
-    let homes = survey.plan.steps.iter().filter_map(|step| step.observed.ours()?.api_key.as_ref());
-    let elsewhere = survey.plan.elsewhere.as_ref()?.keys.iter().copied();
-    Some(homes.map(ApiKey::fingerprint).chain(elsewhere).collect())
 }
 
 /// Whether a key is one of them, but for what readers hold; and what replaces it.

@@ -262,6 +262,22 @@ async fn the_key_in_an_old_secret_of_another_form_works_while_that_secret_stands
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_person_has_put_into_the_secret_of_another_project_is_kept_there() {
+    let mut rig = Rig::sized(2).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.rotate().await;
+    let [one, other] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    let old = rig.key(&one).await;
+    rig.json(&["rotate", "--project", &one]).await;
+    overlaps_are_over(&rig).await;
+    let mut theirs = rig.secret(&other).await;
+    theirs["api_key"] = json!(old);
+    rig.corner.put_raw(&Rig::place(&other), theirs).await;
+    let ended = rig.run(&["rotate"]).await;
+    assert!(ended.code == 1 && rig.emulator.authenticates(&old), "another secret has a dead key: {ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_secret_that_is_kept_is_marked_once() {
     let (mut rig, _) = renamed().await;
     rig.set("rotation", "on_vanished", "\"keep\"");
