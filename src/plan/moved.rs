@@ -73,7 +73,7 @@ pub(super) fn judge(
         (Some(place), Some(sight)) if has_served(rule, stray, sight, waiting, earliest) => {
             match policy.on_vanished {
                 OnVanished::Delete => Fate::Withdrawn,
-                OnVanished::Keep if stray.moved_to.as_deref() == Some(place.as_str()) => Fate::Kept,
+                OnVanished::Keep if stray.is_forwarded_to(place) => Fate::Kept,
                 OnVanished::Keep => Fate::Marked,
             }
         }

@@ -133,7 +133,7 @@ impl Scene {
             key: Some(key(name).fingerprint()),
             overlap: None,
             marked: false,
-            moved_to: None,
+            moved: None,
         };
         Self { strays: Some(vec![stray]), ..self }
     }

@@ -119,8 +119,18 @@ pub struct Stray {
     pub overlap: Option<Duration>,
     /// It was marked as vanished by an earlier pass.
     pub marked: bool,
-    /// The path where its project lives, as an earlier pass has noted it.
-    pub moved_to: Option<String>,
+    /// Where its project lives, as an earlier pass has noted it.
+    pub moved: Option<Moved>,
+}
+
+impl Stray {
+    /// Whether its metadata says where its project lives now and which key it publishes. An end that is noted there is
+    /// not that of a secret that stands: somebody has undeleted it.
+    pub fn is_forwarded_to(&self, home: &SecretPath) -> bool {
+        self.moved.as_ref().is_some_and(|moved| {
+            moved.to == home.as_str() && moved.key == self.key && moved.kept_until.is_none()
+        })
+    }
 }
 
 /// One selected project and what was seen of it.

@@ -220,9 +220,8 @@ fn stray(
 ) -> Option<Stray> {
     let project_id = published.project_id.clone().filter(|id| Some(id) != resident)?;
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
-    let moved_to = secret.moved.as_ref().map(|moved| moved.to.clone());
-    let marked = secret.vanished_at.is_some();
-    Some(Stray { path: path.clone(), project_id, key, overlap: published.overlap, marked, moved_to })
+    let (marked, moved) = (secret.vanished_at.is_some(), secret.moved.clone());
+    Some(Stray { path: path.clone(), project_id, key, overlap: published.overlap, marked, moved })
 }
 
 /// What was withdrawn because its project had moved away, also if another project publishes there by now.

@@ -19,7 +19,7 @@ fn stray(id: usize) -> Stray {
         key: None,
         overlap: None,
         marked: false,
-        moved_to: None,
+        moved: None,
     }
 }
 

@@ -30,13 +30,17 @@ fn an_old_secret_stays_until_its_key_has_served_and_then_goes_as_the_operator_wa
     // The earliest clock judges, and the daemon wakes for it.
     assert_eq!(fate(&scene("21 13:00:05").servers("21 12:59:59", "21 13:00:05")), Fate::Waits);
     assert_eq!(scene("21 12:00:00").plan().wake_at, Some(at("21 13:00:01")));
-    let told = |to: &str| {
+    let told = |to: &str, key: &str, kept_until: Option<&str>| {
         let mut scene = scene("21 13:00:00");
-        scene.strays.as_mut().unwrap()[0].moved_to = Some(to.to_owned());
+        let (to, key, kept_until) = (to.to_owned(), Some(fingerprint(key)), kept_until.map(at));
+        scene.strays.as_mut().unwrap()[0].moved = Some(Moved { to, key, overlap: None, kept_until });
         fate(&scene)
     };
-    assert_eq!(told("exceptionless/p1"), Fate::Kept);
-    assert_eq!(told("exceptionless/another"), Fate::Marked);
+    assert_eq!(told("exceptionless/p1", "K0", None), Fate::Kept);
+    assert_eq!(told("exceptionless/another", "K0", None), Fate::Marked);
+    assert_eq!(told("exceptionless/p1", "another", None), Fate::Marked);
+    // It was deleted once, and undeleted: the next who deletes it must not find an end that is over.
+    assert_eq!(told("exceptionless/p1", "K0", Some("21 04:00:00")), Fate::Marked);
 }
 
 #[test]
