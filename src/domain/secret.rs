@@ -203,6 +203,8 @@ impl Published {
 pub struct Moved {
     /// The path where the project lives.
     pub to: String,
+    /// Since when the key in the secret has served; `None` while the secret waits for that.
+    pub at: Option<DateTime<Utc>>,
     /// The key that the secret publishes, or did until it was withdrawn.
     pub key: Option<Fingerprint>,
     /// The overlap that its readers were promised; `None` when that is missing or damaged.

@@ -1,4 +1,6 @@
 //! What becomes of the secrets at paths where projects no longer live.
+//!
+//! Nothing is written where the metadata says already what it should.
 
 use std::time::Duration;
 
@@ -32,14 +34,20 @@ pub(super) async fn settle(
         let Ok(home) = &step.observed.target.place else { continue };
         for former in &step.moved {
             let Former { stray, fate } = former;
-            if !matches!(fate, Fate::Marked | Fate::Withdrawn) || !engine.tenure.stands() {
+            let at = match fate {
+                Fate::Kept => continue,
+                Fate::Waits if stray.is_forwarded_to(home) => continue,
+                Fate::Waits => None,
+                Fate::Marked | Fate::Withdrawn => Some(super::clock::now()),
+            };
+            if !engine.tenure.stands() {
                 continue;
             }
             let overlap = stray.overlap.max(Some(step.observed.target.rule.overlap));
-            let moved = Moved { to: home.to_string(), key: stray.key, overlap, kept_until: None };
+            let moved = Moved { to: home.to_string(), at, key: stray.key, overlap, kept_until: None };
             match leave(engine, stray, *fate, moved).await {
-                Ok(true) => event::project_moved(step, former),
-                Ok(false) => {}
+                Ok(true) if at.is_some() => event::project_moved(step, former),
+                Ok(_) => {}
                 Err(error) => fail(&stray.path, &error, report),
             }
         }
@@ -55,7 +63,7 @@ async fn leave(engine: &Engine, stray: &Stray, fate: Fate, moved: Moved) -> Resu
     if !still(stray, &secret) || secret.moved.as_ref().is_some_and(|moved| another(moved) && kept(moved)) {
         return Ok(false);
     }
-    engine.vault.mark_moved(&stray.path, &moved, super::clock::now()).await?;
+    engine.vault.mark_moved(&stray.path, &moved).await?;
     if fate == Fate::Withdrawn {
         engine.vault.withdraw(&stray.path, &secret).await?;
         close(engine, &stray.path, moved, None).await?;
@@ -71,8 +79,9 @@ async fn close(
     rule: Option<Duration>,
 ) -> Result<(), VaultError> {
     let kept_until = kept_until(moved.overlap, rule, engine.clocks().latest());
-    let moved = Moved { kept_until: Some(kept_until), ..moved };
-    engine.vault.mark_moved(path, &moved, super::clock::now()).await
+    let at = moved.at.or_else(|| Some(super::clock::now()));
+    let moved = Moved { at, kept_until: Some(kept_until), ..moved };
+    engine.vault.mark_moved(path, &moved).await
 }
 
 /// Whether the secret is still the one that was judged.

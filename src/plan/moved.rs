@@ -4,6 +4,9 @@
 //! until that key has served its overlap by what is published at the new path. Then it is marked, and withdrawn if the
 //! operator wants that. Whoever read it directly before is promised the overlap from then on, so the key is kept for
 //! so long again, and only then may it be revoked like any other.
+//!
+//! A person may delete it at any time, and then its metadata alone can tell which key its last readers hold. So that is
+//! noted there as soon as it is found, without a time: the time is what marks it.
 
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ pub struct Former {
 /// What becomes of such a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It stays for now.
+    /// It stays for now, and its metadata says of which key.
     Waits,
     /// It gets the mark that says where the project lives.
     Marked,
@@ -73,7 +76,7 @@ pub(super) fn judge(
         (Some(place), Some(sight)) if has_served(rule, stray, sight, waiting, earliest) => {
             match policy.on_vanished {
                 OnVanished::Delete => Fate::Withdrawn,
-                OnVanished::Keep if stray.is_forwarded_to(place) => Fate::Kept,
+                OnVanished::Keep if stray.is_forwarded_to(place) && stray.is_marked_as_moved() => Fate::Kept,
                 OnVanished::Keep => Fate::Marked,
             }
         }

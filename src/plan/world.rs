@@ -131,6 +131,11 @@ impl Stray {
             moved.to == home.as_str() && moved.key == self.key && moved.kept_until.is_none()
         })
     }
+
+    /// Whether it was noted there that the key has served.
+    pub fn is_marked_as_moved(&self) -> bool {
+        self.moved.as_ref().is_some_and(|moved| moved.at.is_some())
+    }
 }
 
 /// One selected project and what was seen of it.

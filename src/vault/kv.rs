@@ -129,13 +129,8 @@ impl VaultStore {
     }
 
     /// Notes in `custom_metadata` that the project lives at another path now.
-    pub async fn mark_moved(
-        &self,
-        path: &SecretPath,
-        moved: &Moved,
-        at: DateTime<Utc>,
-    ) -> Result<(), VaultError> {
-        self.patch_metadata(path, self.layout().forwarding(moved, time_text(at)), Settings::NONE).await
+    pub async fn mark_moved(&self, path: &SecretPath, moved: &Moved) -> Result<(), VaultError> {
+        self.patch_metadata(path, self.layout().forwarding(moved), Settings::NONE).await
     }
 
     /// Takes our secret away: the version that was read is soft-deleted, so that it can be undeleted, and

@@ -19,8 +19,8 @@ use crate::domain::shape::{FieldTemplate, Shape, ShapeMark};
 
 /// The entry in `custom_metadata` that says since when the project is gone.
 const VANISHED_AT: &str = "vanished_at";
-/// The entries that say where the project lives now, since when, which key the secret published, which overlap its
-/// readers were promised, and, once it is withdrawn, until when they may need that key.
+/// The entries that say where the project lives now, since when the key that the secret published has served, which
+/// key that is, which overlap its readers were promised, and, once it is withdrawn, until when they may need that key.
 const MOVED_TO: &str = "moved_to";
 const MOVED_AT: &str = "moved_at";
 const MOVED_KEY: &str = "moved_key";
@@ -298,11 +298,11 @@ impl Layout {
     }
 
     /// The `custom_metadata` of a secret whose project lives elsewhere.
-    pub(super) fn forwarding(&self, moved: &Moved, at: String) -> HashMap<String, Option<String>> {
+    pub(super) fn forwarding(&self, moved: &Moved) -> HashMap<String, Option<String>> {
         let entries = [
             (MANAGED_BY, Some(self.owner.to_string())),
             (MOVED_TO, Some(moved.to.clone())),
-            (MOVED_AT, Some(at)),
+            (MOVED_AT, moved.at.map(time_text)),
             (MOVED_KEY, moved.key.map(|key| key.to_string())),
             (MOVED_OVERLAP, moved.overlap.map(|overlap| overlap.as_secs().to_string())),
             (KEPT_UNTIL, moved.kept_until.map(time_text)),
@@ -314,6 +314,7 @@ impl Layout {
         let mark = |name: &str| marks.get(&self.name(name));
         Some(Moved {
             to: mark(MOVED_TO)?.clone(),
+            at: mark(MOVED_AT).and_then(|text| read_time(text)),
             key: mark(MOVED_KEY).and_then(|text| Fingerprint::parse(text)),
             overlap: mark(MOVED_OVERLAP).and_then(|text| promise(text)),
             kept_until: mark(KEPT_UNTIL).and_then(|text| read_time(text)),

@@ -30,15 +30,19 @@ fn an_old_secret_stays_until_its_key_has_served_and_then_goes_as_the_operator_wa
     // The earliest clock judges, and the daemon wakes for it.
     assert_eq!(fate(&scene("21 13:00:05").servers("21 12:59:59", "21 13:00:05")), Fate::Waits);
     assert_eq!(scene("21 12:00:00").plan().wake_at, Some(at("21 13:00:01")));
-    let told = |to: &str, key: &str, kept_until: Option<&str>| {
+    let told_at = |time: Option<&str>, to: &str, key: &str, kept_until: Option<&str>| {
         let mut scene = scene("21 13:00:00");
         let (to, key, kept_until) = (to.to_owned(), Some(fingerprint(key)), kept_until.map(at));
-        scene.strays.as_mut().unwrap()[0].moved = Some(Moved { to, key, overlap: None, kept_until });
+        let moved = Moved { to, at: time.map(at), key, overlap: None, kept_until };
+        scene.strays.as_mut().unwrap()[0].moved = Some(moved);
         fate(&scene)
     };
+    let told =
+        |to: &str, key: &str, kept_until: Option<&str>| told_at(Some("20 13:00:00"), to, key, kept_until);
     assert_eq!(told("exceptionless/p1", "K0", None), Fate::Kept);
     assert_eq!(told("exceptionless/another", "K0", None), Fate::Marked);
     assert_eq!(told("exceptionless/p1", "another", None), Fate::Marked);
+    assert_eq!(told_at(None, "exceptionless/p1", "K0", None), Fate::Marked, "it has only waited until now");
     // It was deleted once, and undeleted: the next who deletes it must not find an end that is over.
     assert_eq!(told("exceptionless/p1", "K0", Some("21 04:00:00")), Fate::Marked);
 }
@@ -90,7 +94,7 @@ fn the_marks_of_a_withdrawn_secret_outlive_the_project_that_comes_to_its_path() 
             Scene::new().published("K1", "21 03:00:00").damaged(|secret| secret.stamped = false).at(now);
         let key = fingerprint("K0");
         let kept_until = kept_until.map(at);
-        let moved = Moved { to: String::new(), key: Some(key), overlap: Some(HOUR), kept_until };
+        let moved = Moved { to: String::new(), at: None, key: Some(key), overlap: Some(HOUR), kept_until };
         let path = scene.observed().target.place.unwrap();
         let strays = Some(Strays { withdrawn: vec![Withdrawn { path, moved }], ..Strays::default() });
         let world = World { clocks: scene.clocks, projects: vec![scene.observed()], strays };
@@ -118,8 +122,13 @@ fn the_key_of_a_withdrawn_secret_is_kept_for_its_last_readers() {
     let plan_at = |now: &str, kept_until: Option<&str>| {
         let scene = Scene::new().published("K1", "21 03:00:00").retiring("K0", "19 03:00:00").at(now);
         let kept_until = kept_until.map(at);
-        let moved =
-            Moved { to: String::new(), key: Some(fingerprint("K0")), overlap: Some(HOUR), kept_until };
+        let moved = Moved {
+            to: String::new(),
+            at: None,
+            key: Some(fingerprint("K0")),
+            overlap: Some(HOUR),
+            kept_until,
+        };
         let path = SecretPath::parse("exceptionless/former").unwrap();
         let withdrawn = vec![Withdrawn { path, moved }];
         let strays = Some(Strays { withdrawn, ..Strays::default() });

@@ -278,12 +278,35 @@ async fn a_key_that_a_person_has_put_into_the_secret_of_another_project_is_kept_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_an_old_secret_that_a_person_deletes_while_it_waits_is_kept_for_its_last_readers() {
+    let (mut rig, _) = renamed().await;
+    rig.set("rotation", "overlap", "\"6s\"");
+    let place = format!("{FOLDER}/project-1");
+    rig.json(&["rotate", "--all"]).await;
+    let noted = rig.corner.metadata(&place).await;
+    let marks = &noted["custom_metadata"];
+    assert_eq!((&marks["moved_to"], marks.get("moved_at")), (&json!(format!("{FOLDER}/renamed")), None));
+    rig.rotate().await;
+    assert_eq!(rig.corner.metadata(&place).await, noted, "it is noted once");
+
+    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
+    let read = Utc::now();
+    let data = format!("{}/data/{place}", rig.corner.mount);
+    rig.corner.bao.root("DELETE", &data, Value::Null).await;
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("its key is revoked", revoked).await;
+    let revocation = rig.emulator.revocations().into_iter().find(|one| one.key.id == old).unwrap();
+    assert!(revocation.at >= read + TimeDelta::seconds(6), "{} is too early for {read}", revocation.at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_secret_that_is_kept_is_marked_once() {
     let (mut rig, _) = renamed().await;
     rig.set("rotation", "on_vanished", "\"keep\"");
     let place = format!("{FOLDER}/project-1");
-    let mark = async || rig.corner.metadata(&place).await["custom_metadata"]["moved_to"].take();
-    rig.rotate_until("it is marked", async || mark().await == format!("{FOLDER}/renamed")).await;
+    let mark = async || rig.corner.metadata(&place).await["custom_metadata"].take();
+    rig.rotate_until("it is marked", async || mark().await["moved_at"].is_string()).await;
+    assert_eq!(mark().await["moved_to"], format!("{FOLDER}/renamed"));
     let events = rig.rotate().await.events();
     assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
     let key = rig.corner.get_raw(&place).await["api_key"].take();
