@@ -56,7 +56,7 @@ use lease::{LeaseView, Tenure};
 use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
 pub use attempt::WIDEST_SPREAD;
-pub use observe::Survey;
+pub use observe::{Survey, Unreadable};
 pub use retire::unmanaged::{Found, Unmanaged, Wish};
 
 /// Both servers, and what the operator wants of them.
@@ -76,6 +76,8 @@ pub struct Engine {
     pub traffic: Traffic,
     /// How far the pass has come, for whoever watches.
     pub progress: watch::Sender<Progress>,
+    /// Which secrets it may not read, as far as that was told.
+    pub unreadable: Unreadable,
     /// Where replicas keep their lease, if there may be some.
     pub ha: Option<Ha>,
     /// The right to run passes. Only a [`Candidate`](lease::Candidate) limits it, and so only the daemon's.
@@ -168,6 +170,7 @@ impl Engine {
             concurrency: config.pace.concurrency,
             traffic: traffic.clone(),
             progress: watch::Sender::default(),
+            unreadable: Unreadable::default(),
             ha: config.ha.clone(),
             tenure: Tenure::unlimited(),
         })

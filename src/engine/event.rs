@@ -142,6 +142,22 @@ pub(super) fn pass_blind(what: &str) {
     tracing::error!(event = "pass.blind", problem = what, "not everything could be seen: {what}");
 }
 
+/// How many paths a sentence names.
+const NAMED: usize = 5;
+
+pub(super) fn secrets_unreadable(paths: &[SecretPath]) {
+    let count = paths.len();
+    let named: Vec<&str> = paths.iter().take(NAMED).map(SecretPath::as_str).collect();
+    let paths = named.join(", ") + if count > NAMED { ", ..." } else { "" };
+    tracing::warn!(
+        event = "secrets.unreadable",
+        count,
+        paths,
+        "Vault does not let us read {paths}, in a folder of vault.path, so that it counts as other people's; if a project of \
+         ours has lived there, allow it, or the key is revoked although applications read it there"
+    );
+}
+
 pub(super) fn key_minted(key: &ApiKey) {
     let key = key.fingerprint();
     tracing::info!(event = "key.minted", %key, "minted key {key}");

@@ -9,6 +9,7 @@ mod listings;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ use super::report::Progress;
 use super::{Engine, PassError, Request, event, inventory};
 use listings::{list_keys, list_projects};
 use secrets::{Read, find_strays, read_secrets};
+
+pub use unreadable::Unreadable;
 
 /// What was seen and decided, before anything is done.
 #[derive(Debug)]

@@ -119,7 +119,7 @@ pub(super) async fn find_strays(
         };
         homes.insert(path, home);
     }
-    let mut unread = false;
+    let (mut unread, mut denied) = (false, Vec::new());
     for folder in engine.policy.folders() {
         let paths = match engine.vault.list(folder).await {
             Ok(paths) => paths,
@@ -152,13 +152,20 @@ pub(super) async fn find_strays(
                     found.note(&path, &secret, resident);
                 }
                 // What lies beside ours is not ours; where a project of ours lives, it may be.
-                Err(error) if error.kind() == VaultKind::NotPermitted => unread |= home.is_some(),
+                Err(error) if error.kind() == VaultKind::NotPermitted => {
+                    unread |= home.is_some();
+                    denied.push(path);
+                }
                 Err(error) => {
                     blind.report(unreadable(&path, &error));
                     return None;
                 }
             }
         }
+    }
+    let denied = engine.unreadable.news(denied);
+    if !denied.is_empty() {
+        event::secrets_unreadable(&denied);
     }
     let Found { strays, withdrawn, published, listed, illegible } = found;
     for path in &illegible {
@@ -188,9 +195,10 @@ impl Found {
         self.withdrawn.extend(withdrawn(path, secret).map(|one| (path.clone(), one)));
         if let SecretState::Ours(published) = &secret.state {
             self.published.extend(published.api_key.as_ref().map(ApiKey::fingerprint));
-            if let Some(stray) = stray(path, secret, published, resident) {
+            let writer = published.project_id.as_ref();
+            if resident.is_none_or(|resident| writer.is_some_and(|writer| writer != resident)) {
                 self.listed.extend(listed(published));
-                self.strays.insert(path.clone(), stray);
+                self.strays.extend(writer.map(|id| (path.clone(), stray(path, secret, published, id))));
             }
         }
         // They are read by applications, and nobody keeps them fresh: so they are left as they are, with their keys.
@@ -211,17 +219,12 @@ fn listed(published: &Published) -> impl Iterator<Item = Listed> {
     published.retiring.iter().filter_map(listed)
 }
 
-/// A secret of ours that is not of the project that lives there, if one does.
-fn stray(
-    path: &SecretPath,
-    secret: &Secret,
-    published: &Published,
-    resident: Option<&ProjectId>,
-) -> Option<Stray> {
-    let project_id = published.project_id.clone().filter(|id| Some(id) != resident)?;
+/// A secret of ours that was written for another project than lives there, if one does.
+fn stray(path: &SecretPath, secret: &Secret, published: &Published, project_id: &ProjectId) -> Stray {
+    let (path, project_id) = (path.clone(), project_id.clone());
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
     let (marked, moved) = (secret.vanished_at.is_some(), secret.moved.clone());
-    Some(Stray { path: path.clone(), project_id, key, overlap: published.overlap, marked, moved })
+    Stray { path, project_id, key, overlap: published.overlap, marked, moved }
 }
 
 /// What was withdrawn because its project had moved away, also if another project publishes there by now.

@@ -262,6 +262,25 @@ async fn the_key_in_an_old_secret_of_another_form_works_while_that_secret_stands
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_in_an_old_secret_that_has_lost_its_project_is_kept() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let place = format!("{FOLDER}/project-1");
+    let mut damaged = rig.corner.get_raw(&place).await;
+    damaged.as_object_mut().unwrap().remove("project_id");
+    let old = damaged["api_key"].as_str().unwrap().to_owned();
+    rig.corner.put_raw(&place, damaged).await;
+    rig.emulator.rename_project(&project, "Renamed");
+    rig.json(&["rotate", "--all"]).await;
+    overlaps_are_over(&rig).await;
+    rig.rotate().await;
+    assert!(rig.emulator.authenticates(&old), "the secret at {place} has a dead key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_a_person_has_put_into_the_secret_of_another_project_is_kept_there() {
     let mut rig = Rig::sized(2).await;
     rig.set("rotation", "overlap", "\"1s\"");

@@ -51,5 +51,9 @@ async fn a_secret_in_our_folder_that_we_may_not_read_is_somebody_elses() {
         .await;
     let ended = rig.rotate().await;
     assert!(!ended.events().contains(&"pass.blind".to_owned()), "{ended:?}");
+    let lines = ended.lines();
+    let told =
+        lines.iter().find(|line| line["event"] == "secrets.unreadable").expect("it may be one of ours");
+    assert_eq!(told["paths"], format!("{FOLDER}/theirs"));
     assert!(rig.has_converged().await);
 }
