@@ -92,6 +92,7 @@ fn world(policy: &Policy, now: DateTime<Utc>, rotated_at: DateTime<Utc>) -> Worl
             version: 2,
             api_key: Some(new.key.clone()),
             project_id: Some(target.project.id.clone()),
+            organization_id: Some(target.project.organization_id.clone()),
             rotation: Some(new.rotation),
             rotated_at: Some(rotated_at),
             next_rotation_at: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::clocks::{read_time, time_text};
-use super::ids::{Instance, ProjectId, RotationId};
+use super::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use super::key::{ApiKey, Fingerprint};
 use super::marker::Owner;
 use super::project::Project;
@@ -132,6 +132,8 @@ pub struct Published {
     pub api_key: Option<ApiKey>,
     /// The project that the secret was written for.
     pub project_id: Option<ProjectId>,
+    /// The organization of that project.
+    pub organization_id: Option<OrganizationId>,
     /// The attempt that minted the key.
     pub rotation: Option<RotationId>,
     /// When the key was decided.
@@ -168,6 +170,7 @@ impl Published {
             stamped,
             api_key: field(API_KEY).and_then(|text| ApiKey::parse(text).ok()),
             project_id: field("project_id").and_then(|text| ProjectId::parse(text).ok()),
+            organization_id: field("organization_id").and_then(|text| OrganizationId::parse(text).ok()),
             rotation: field("rotation_id").and_then(|text| RotationId::parse(text).ok()),
             rotated_at: time("rotated_at"),
             next_rotation_at: time("next_rotation_at"),

@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256};
 use super::clocks::{read_time, time_text};
 use super::secret::{API_KEY, FIELDS, SHAPE};
 
-/// Describe the project or tell times to people: nothing is decided by them.
+/// Describe the project or tell times to people: nothing is decided by them, but that without its organization the secret
+/// of a project that is gone is never deleted.
 const DESCRIPTIVE: [&str; 5] =
     ["server_url", "project_name", "organization_id", "organization_name", "next_rotation_at"];
 

@@ -372,9 +372,16 @@ pub(super) fn secret_unstamped(error: &dyn Error) {
 }
 
 pub(super) fn project_vanished(stray: &Stray, fate: &'static str) {
+    let why = match fate {
+        "held" => {
+            ", because the user does not see its organization either; give its membership back, or delete the secret once \
+             no application reads it"
+        }
+        _ => "",
+    };
     tracing::warn!(
         event = "project.vanished", project_id = %stray.project_id, path = %stray.path, fate,
-        "project {} no longer exists; its secret is {fate}", stray.project_id
+        "project {} no longer exists; its secret is {fate}{why}", stray.project_id
     );
 }
 

@@ -59,6 +59,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     engine.vault.preflight().await?;
     let user = engine.exceptionless.who_am_i().await?;
     let organizations = engine.exceptionless.organizations().await?;
+    let seen = organizations.iter().map(|organization| organization.id.clone()).collect();
     let mut blind = Blind::default();
 
     let (existing, suspended) = list_projects(engine, organizations, &mut blind).await?;
@@ -93,7 +94,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     let inventory = inventory::take(&engine.policy.instance, &projects, everyone, engine.clocks().earliest());
 
     let existing_ids = whole.then_some(existing_ids);
-    let strays = strays.map(|strays| Strays { existing: existing_ids, ..strays });
+    let strays = strays.map(|strays| Strays { existing: existing_ids, organizations: seen, ..strays });
     let clocks = engine.clocks();
     let world = World { clocks, projects, strays };
     let plan = plan::plan(&engine.policy, world, request.asked);

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::domain::policy::OnVanished;
 use crate::domain::secret::SecretState;
 use crate::plan::vanished::Vanished;
 use crate::plan::world::Stray;
@@ -17,12 +18,17 @@ pub(super) async fn tidy(engine: &Engine, vanished: Vanished, report: &mut PassR
         event::vanished_held(&brake);
         report.vanished_held = Some(brake);
     }
+    let fate = match engine.policy.on_vanished {
+        OnVanished::Keep => "kept",
+        // It would have been deleted, were it certain that the project is gone.
+        OnVanished::Delete => "held",
+    };
     for stray in mark {
         if exists(engine, &stray, report).await || !engine.tenure.stands() {
             continue;
         }
         let done = engine.vault.mark_vanished(&stray.path, super::clock::now()).await;
-        record(&stray, "kept", done, report);
+        record(&stray, fate, done, report);
     }
     for stray in delete {
         if exists(engine, &stray, report).await || !engine.tenure.stands() {

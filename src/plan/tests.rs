@@ -130,6 +130,7 @@ impl Scene {
         let stray = Stray {
             path,
             project_id: project("p1", "").id,
+            organization_id: None,
             key: Some(key(name).fingerprint()),
             overlap: None,
             marked: false,
@@ -150,6 +151,7 @@ impl Scene {
             version: 1,
             api_key: Some(key(name)),
             project_id: Some(project("p1", "Checkout").id),
+            organization_id: None,
             rotation: Some(rotation()),
             rotated_at: Some(at(rotated_at)),
             next_rotation_at: None,

@@ -1,4 +1,7 @@
 //! The secrets of projects that no longer exist.
+//!
+//! Exceptionless says of a project that the user may not see just what it says of one that does not exist. So a secret is
+//! deleted only while the user still sees the organization that the project was in.
 
 use std::fmt;
 
@@ -44,7 +47,10 @@ impl fmt::Display for Brake {
 
 /// Judges the strays. Those that an earlier pass has marked do not count against the tenth again.
 pub fn judge(policy: &Policy, projects: &[Observed], strays: Option<Strays>) -> Vanished {
-    let Some(Strays { secrets, existing: Some(existing), .. }) = strays else { return Vanished::default() };
+    let Some(Strays { secrets, existing: Some(existing), organizations, .. }) = strays else {
+        return Vanished::default();
+    };
+    let certain = |stray: &Stray| stray.organization_id.as_ref().is_some_and(|id| organizations.contains(id));
     let gone = secrets.into_iter().filter(|stray| !existing.contains(&stray.project_id));
     let (marked, vanished): (Vec<_>, Vec<_>) = gone.partition(|stray| stray.marked);
     let lives = |observed: &&Observed| {
@@ -59,10 +65,10 @@ pub fn judge(policy: &Policy, projects: &[Observed], strays: Option<Strays>) -> 
     } else if policy.on_vanished == OnVanished::Keep {
         verdict.mark = vanished;
     } else {
-        verdict.delete = vanished;
+        (verdict.delete, verdict.mark) = vanished.into_iter().partition(certain);
     }
     if policy.on_vanished == OnVanished::Delete {
-        verdict.delete.extend(marked);
+        verdict.delete.extend(marked.into_iter().filter(certain));
     }
     verdict
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::clocks::Clocks;
-use crate::domain::ids::{ProjectId, RotationId};
+use crate::domain::ids::{OrganizationId, ProjectId, RotationId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, Published, SecretState};
@@ -41,6 +41,8 @@ pub struct Strays {
     pub withdrawn: Vec<Withdrawn>,
     /// Every project that exists, selected or not; `None` when not all were seen.
     pub existing: Option<HashSet<ProjectId>>,
+    /// The organizations that the user sees.
+    pub organizations: HashSet<OrganizationId>,
     /// There may be one more, which was not read where a project lives by its name, or in which no key was found: then
     /// nothing is revoked.
     pub unread: bool,
@@ -113,6 +115,8 @@ pub struct Stray {
     pub path: SecretPath,
     /// The project that it was written for.
     pub project_id: ProjectId,
+    /// The organization of that project.
+    pub organization_id: Option<OrganizationId>,
     /// The key that it publishes.
     pub key: Option<Fingerprint>,
     /// The overlap that its readers were promised.

@@ -177,7 +177,7 @@ pub(super) async fn find_strays(
     }
     unread |= !illegible.is_empty();
     let (secrets, withdrawn) = (strays.into_values().collect(), withdrawn.into_values().collect());
-    Some(Strays { secrets, published, listed, withdrawn, existing: None, unread })
+    Some(Strays { secrets, published, listed, withdrawn, unread, ..Strays::default() })
 }
 
 /// What was found, by path: a folder may lie in another.
@@ -222,9 +222,10 @@ fn listed(published: &Published) -> impl Iterator<Item = Listed> {
 /// A secret of ours that was written for another project than lives there, if one does.
 fn stray(path: &SecretPath, secret: &Secret, published: &Published, project_id: &ProjectId) -> Stray {
     let (path, project_id) = (path.clone(), project_id.clone());
+    let organization_id = published.organization_id.clone();
     let key = published.api_key.as_ref().map(ApiKey::fingerprint);
     let (marked, moved) = (secret.vanished_at.is_some(), secret.moved.clone());
-    Stray { path, project_id, key, overlap: published.overlap, marked, moved }
+    Stray { path, project_id, organization_id, key, overlap: published.overlap, marked, moved }
 }
 
 /// What was withdrawn because its project had moved away, also if another project publishes there by now.

@@ -16,6 +16,7 @@ fn stray(id: usize) -> Stray {
     Stray {
         path: path(&format!("exceptionless/{id}")),
         project_id: ProjectId::parse(&id).unwrap(),
+        organization_id: Some(project("p1", "").organization_id),
         key: None,
         overlap: None,
         marked: false,
@@ -29,7 +30,12 @@ fn judged(published: usize, strays: Vec<Stray>, on_vanished: OnVanished) -> Vani
     let world = World {
         clocks: scene.clocks,
         projects: (0..published).map(|_| scene.observed()).collect(),
-        strays: Some(Strays { secrets: strays, existing: Some(HashSet::new()), ..Strays::default() }),
+        strays: Some(Strays {
+            secrets: strays,
+            existing: Some(HashSet::new()),
+            organizations: HashSet::from([project("p1", "").organization_id]),
+            ..Strays::default()
+        }),
     };
     plan(&scene.policy, world, Asked::Due).vanished
 }
@@ -69,6 +75,20 @@ fn those_that_were_marked_before_do_not_count_again() {
     let held = judged(8, strays(), OnVanished::Delete);
     assert_eq!(held.delete, [marked(stray(1)), marked(stray(2))]);
     assert_eq!(held.held, Some(Brake { vanished: vec![stray(3)], known: 9 }));
+}
+
+#[test]
+fn nothing_is_deleted_while_the_user_does_not_see_its_organization() {
+    let other = OrganizationId::parse("another").unwrap();
+    for organization_id in [None, Some(other)] {
+        let unseen = |id| Stray { organization_id: organization_id.clone(), ..stray(id) };
+        let verdict = judged(18, vec![unseen(1), stray(2), marked(unseen(3))], OnVanished::Delete);
+        assert_eq!(
+            verdict,
+            Vanished { mark: vec![unseen(1)], delete: vec![stray(2)], held: None },
+            "marked, and marked once"
+        );
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use exceptionless_emulator::{Fault, Kind};
+use exceptionless_emulator::{Fault, Kind, Settings};
 use serde_json::{Value, json};
 
 use super::rotate;
+use crate::support::process::Ended;
 use crate::support::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +106,24 @@ async fn an_organization_that_is_lost_from_sight_loses_nothing() {
     let document = rig.json(&["rotate"]).await;
     assert_eq!(document["published"], 0);
     assert_eq!(rig.emulator.state(|state| state.tokens().len()), keys);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secrets_of_an_organization_that_is_lost_from_sight_are_not_deleted() {
+    let mut rig = Rig::with(Settings { organizations: 12, projects: 12, ..Settings::default() }).await;
+    rig.set("rotation", "on_vanished", "\"delete\"");
+    rig.rotate().await;
+    let lost = rig.emulator.state(|state| state.users[0].organization_ids.pop()).unwrap();
+    let projects = rig.emulator.projects().into_iter();
+    let project =
+        projects.filter(|project| project.organization_id == lost).map(|one| one.id).next().unwrap();
+    let told = |ended: &Ended| ended.lines().into_iter().find(|line| line["event"] == "project.vanished");
+    assert_eq!(told(&rig.rotate().await).expect("somebody must look")["fate"], "held");
+    assert_eq!(told(&rig.rotate().await), None, "it is said once");
+    assert!(rig.emulator.authenticates(&rig.key(&project).await));
+    rig.emulator.state(|state| state.users[0].organization_ids.push(lost));
+    rig.rotate().await;
+    assert_eq!(rig.custom_metadata(&project).await["vanished_at"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
