@@ -25,7 +25,7 @@ use crate::domain::project::Project;
 use crate::domain::secret::Publication;
 use crate::plan::Step;
 use crate::plan::moved::{Fate, Former};
-use crate::plan::reason::{Due, Hold};
+use crate::plan::reason::{Due, Hold, REMOVE_IT};
 use crate::plan::target::Target;
 use crate::plan::vanished::Brake;
 use crate::plan::world::{OwnKey, Stray};
@@ -320,7 +320,7 @@ pub(super) fn project_moved(step: &Step, former: &Former) {
         ),
         Fate::Marked => project_event!(
             warn, "project.moved", target, { path = %path, key, fate = fate.label(), },
-            "its older secret at {path} is marked: it stays, and the key in it; delete its metadata once nobody reads it"
+            "its older secret at {path} is marked: it stays, and the key in it; once nobody reads it, {REMOVE_IT}"
         ),
         Fate::Withdrawn => project_event!(
             warn, "project.moved", target, { path = %path, key, fate = fate.label(), },

@@ -116,6 +116,10 @@ impl fmt::Display for Hold {
     }
 }
 
+/// How a person takes a secret of ours away. All its versions go with its metadata, and what others have in them.
+pub const REMOVE_IT: &str = "delete the secret with its metadata, or, where others have fields in it, only the rotator's \
+                             own fields";
+
 /// How many projects a sentence names.
 const NAMED: usize = 5;
 
@@ -156,15 +160,15 @@ impl fmt::Display for Conflict {
                  or give this instance another vault.path",
                 instance = instance.as_str()
             ),
-            Self::OtherForm => f.write_str(
+            Self::OtherForm => write!(
+                f,
                 "the path holds the rotator's own fields in another form, which nobody would keep fresh beside the new ones; \
-                 set vault.write and vault.field_prefix as they were, or, once no application reads them, remove those fields, \
-                 or delete the secret with its metadata if it has no others",
+                 set vault.write and vault.field_prefix as they were, or, once no application reads them, {REMOVE_IT}"
             ),
             Self::OtherProject(id) => write!(
                 f,
-                "the path holds the key of project {id}; use {{project_id}} in vault.path, or delete that \
-                 secret's metadata once no application reads it"
+                "the path holds the key of project {id}; use {{project_id}} in vault.path, or, once no application reads \
+                 it, {REMOVE_IT}"
             ),
             Self::SharedPath { path, projects } => write!(
                 f,

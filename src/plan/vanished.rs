@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::domain::policy::{OnVanished, Policy};
 
+use super::reason::REMOVE_IT;
 use super::world::{Observed, Stray, Strays};
 
 /// What becomes of them.
@@ -37,7 +38,7 @@ impl fmt::Display for Brake {
             f,
             "{} of {} known projects seem to have vanished at once, more than a tenth: nothing is done about \
              their secrets; check that the user is still a member of every organization, or, if the projects \
-             were deleted, delete the metadata of {}",
+             were deleted, {REMOVE_IT}: {}",
             self.vanished.len(),
             self.known,
             paths.join(", ")

@@ -13,6 +13,7 @@ use crate::domain::ids::{OrganizationId, ProjectId};
 use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Published, SecretState};
+use crate::plan::reason::REMOVE_IT;
 use crate::plan::target::Target;
 use crate::plan::world::{Listed, Stray, Strays, Withdrawn};
 use crate::vault::{Kind as VaultKind, Secret, VaultError};
@@ -171,8 +172,7 @@ pub(super) async fn find_strays(
     for path in &illegible {
         blind.report(format!(
             "the secret at {path} has the rotator's own fields in another form, and no key was found in them, so that none \
-             is revoked; once no application reads it, remove those fields, or delete it with its metadata if it has no \
-             others"
+             is revoked; once no application reads it, {REMOVE_IT}"
         ));
     }
     unread |= !illegible.is_empty();

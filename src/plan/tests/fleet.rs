@@ -62,6 +62,7 @@ fn more_than_a_tenth_at_once_is_not_believed() {
     // A person has to act, and is told on what.
     let told = held.held.expect("a brake").to_string();
     assert!(told.starts_with("1 of 9 known projects") && told.contains("exceptionless/gone1"), "{told}");
+    assert!(told.contains("only the rotator's own fields"), "others may have fields beside ours: {told}");
 }
 
 #[test]
@@ -244,4 +245,12 @@ fn each_reason_has_its_own_word_and_its_own_sentence() {
     assert_eq!(sentences.iter().collect::<BTreeSet<_>>().len(), sentences.len());
     assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
     assert!(conflict.is_problem() && !Hold::UpToDate.is_problem() && !Hold::Suspended.is_problem());
+}
+
+#[test]
+fn nobody_is_told_to_delete_what_other_owners_have_beside_ours() {
+    for conflict in [Conflict::OtherForm, Conflict::OtherProject(stray(1).project_id)] {
+        let told = conflict.to_string();
+        assert!(told.contains("where others have fields in it, only the rotator's own fields"), "{told}");
+    }
 }
