@@ -14,6 +14,7 @@ use super::clocks::{read_time, time_text};
 use super::ids::{Instance, OrganizationId, ProjectId, RotationId};
 use super::key::{ApiKey, Fingerprint};
 use super::marker::Owner;
+use super::path::SecretPath;
 use super::project::Project;
 use super::retiring::Retiring;
 use super::shape::{Shape, ShapeMark};
@@ -216,6 +217,16 @@ pub struct Moved {
     pub kept_until: Option<DateTime<Utc>>,
 }
 
+impl Moved {
+    /// How a path is noted. Vault takes no longer text in `custom_metadata`, and so long a beginning tells paths apart.
+    pub fn address(home: &SecretPath) -> &str {
+        const LONGEST: usize = 512;
+        let text = home.as_str();
+        let mut ends = (0..=LONGEST.min(text.len())).rev();
+        ends.find_map(|end| text.get(..end)).unwrap_or_default()
+    }
+}
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretState {
@@ -294,6 +305,15 @@ mod tests {
         let written_at = DateTime::parse_from_rfc3339(written_at).ok().map(|time| time.to_utc());
         let list = "9f86d081884c@2026-11-21T03:00:22Z,0123456789ab@2026-11-20T03:00:22Z";
         Published::read(7, written_at, true, |name| (name == "retiring").then_some(list))
+    }
+
+    #[test]
+    fn a_path_is_noted_as_far_as_vault_takes_it() {
+        let address = |text: &str| Moved::address(&SecretPath::parse(text).unwrap()).to_owned();
+        assert_eq!(address("apps/shop"), "apps/shop");
+        assert_eq!(address(&"a".repeat(512)).len(), 512);
+        assert_eq!(address(&"a".repeat(513)).len(), 512);
+        assert_eq!(address(&format!("{}\u{e9}b", "a".repeat(511))), "a".repeat(511));
     }
 
     #[test]

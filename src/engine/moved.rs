@@ -23,7 +23,8 @@ pub(super) async fn settle(
 ) {
     for Withdrawn { path, moved } in closing {
         let targets = || steps.iter().map(|step| &step.observed.target);
-        let home = targets().find(|target| target.place.as_ref().is_ok_and(|home| home.as_str() == moved.to));
+        let home =
+            targets().find(|target| target.place.as_ref().is_ok_and(|home| Moved::address(home) == moved.to));
         if engine.tenure.stands()
             && let Err(error) = close(engine, &path, moved, home.map(|home| home.rule.overlap)).await
         {
@@ -44,7 +45,8 @@ pub(super) async fn settle(
                 continue;
             }
             let overlap = stray.overlap.max(Some(step.observed.target.rule.overlap));
-            let moved = Moved { to: home.to_string(), at, key: stray.key, overlap, kept_until: None };
+            let moved =
+                Moved { to: Moved::address(home).to_owned(), at, key: stray.key, overlap, kept_until: None };
             match leave(engine, stray, *fate, moved).await {
                 Ok(true) if at.is_some() => event::project_moved(step, former),
                 Ok(_) => {}

@@ -132,7 +132,7 @@ impl Stray {
     /// not that of a secret that stands: somebody has undeleted it.
     pub fn is_forwarded_to(&self, home: &SecretPath) -> bool {
         self.moved.as_ref().is_some_and(|moved| {
-            moved.to == home.as_str() && moved.key == self.key && moved.kept_until.is_none()
+            moved.to == Moved::address(home) && moved.key == self.key && moved.kept_until.is_none()
         })
     }
 

@@ -320,12 +320,19 @@ async fn the_key_of_an_old_secret_that_a_person_deletes_while_it_waits_is_kept_f
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_secret_that_is_kept_is_marked_once() {
-    let (mut rig, _) = renamed().await;
+    let (mut rig, project) = renamed().await;
     rig.set("rotation", "on_vanished", "\"keep\"");
+    // Longer than an entry of the metadata may be.
+    let name = ["renamed"; 70].join("-");
+    rig.emulator.rename_project(&project, &name);
+    rig.json(&["rotate", "--all"]).await;
     let place = format!("{FOLDER}/project-1");
     let mark = async || rig.corner.metadata(&place).await["custom_metadata"].take();
     rig.rotate_until("it is marked", async || mark().await["moved_at"].is_string()).await;
-    assert_eq!(mark().await["moved_to"], format!("{FOLDER}/renamed"));
+    assert_eq!(mark().await["moved_to"], format!("{FOLDER}/{name}")[..512]);
+    let middle = format!("{FOLDER}/renamed");
+    let mark = async || rig.corner.metadata(&middle).await["custom_metadata"].take();
+    rig.rotate_until("so is the one between", async || mark().await["moved_at"].is_string()).await;
     let events = rig.rotate().await.events();
     assert!(!events.contains(&"project.moved".to_owned()), "{events:?}");
     let key = rig.corner.get_raw(&place).await["api_key"].take();
