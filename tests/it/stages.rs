@@ -55,6 +55,14 @@ fn is_disabled(rig: &Rig, key: &str) -> bool {
     token(rig, key).is_some_and(|token| token.disabled)
 }
 
+/// A person disables a key, or enables it.
+fn by_hand(rig: &Rig, key: &str, disabled: bool) {
+    rig.emulator.state(|state| {
+        let (key, updated) = (state.token(key).unwrap(), state.now());
+        state.put_token(Token { disabled, updated, ..key });
+    });
+}
+
 fn deletions(rig: &Rig) -> u64 {
     rig.emulator.requests().count("DELETE", "tokens/{ids}")
 }
@@ -169,10 +177,7 @@ async fn a_key_that_somebody_else_disabled_comes_back_only_by_its_name() {
         rig.rotate().await;
         let leaked = rig.key(&project).await;
         rig.json(&["rotate", "--all"]).await;
-        rig.emulator.state(|state| {
-            let (key, updated) = (state.token(&leaked).unwrap(), state.now());
-            state.put_token(Token { disabled: true, updated, ..key });
-        });
+        by_hand(&rig, &leaked, true);
         let ended = undo(&rig, &["--all"]).await;
         assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{revocation}: {ended:?}");
         let problem = ended.document()["keys"][0]["problem"].as_str().unwrap().to_owned();
@@ -189,10 +194,7 @@ async fn a_key_that_somebody_else_disabled_comes_back_only_by_its_name() {
 async fn a_key_that_a_person_enables_again_has_another_overlap() {
     let (rig, _, old) = a_disabled_key().await;
     let enabled = Utc::now();
-    rig.emulator.state(|state| {
-        let key = state.token(&old).unwrap();
-        state.put_token(Token { disabled: false, updated: enabled, ..key });
-    });
+    by_hand(&rig, &old, false);
     rig.rotate().await;
     assert!(rig.emulator.authenticates(&old), "the next pass does not fight with a person");
     rig.rotate_until("it is disabled again", async || is_disabled(&rig, &old)).await;
@@ -268,4 +270,29 @@ async fn undo_says_why_a_key_cannot_come_back() {
     let ended = undo(&rig, &["--key", &key]).await;
     assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
     assert!(is_disabled(&rig, &old));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_key_does_not_come_back_when_somebody_has_published_another_meanwhile() {
+    let rig = rig().await;
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let first = rig.secret(&project).await;
+    rig.json(&["rotate", "--all"]).await;
+    let published = rig.key(&project).await;
+    by_hand(&rig, &published, true);
+    rig.emulator.reset_requests();
+    let listing = "organizations/{id}/tokens";
+    rig.emulator.fail_next("GET", listing, Kind::Slow(Duration::from_secs(3)));
+    let person = async {
+        rig.emulator.until_called("GET", listing, 1).await;
+        rig.corner.put_raw(&Rig::place(&project), first).await;
+    };
+    let key = fingerprint(&published);
+    let named = ["--key", &key];
+    let (ended, ()) = tokio::join!(undo(&rig, &named), person);
+    assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
+    let problem = ended.document()["keys"][0]["problem"].as_str().unwrap().to_owned();
+    assert!(problem.contains("somebody else wrote the secret meanwhile"), "{problem}");
+    assert!(is_disabled(&rig, &published));
 }
