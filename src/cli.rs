@@ -66,6 +66,9 @@ enum Command {
     /// Show why a project is as it is, what comes next, and what blocks it
     Explain(explain::Options),
     /// Bring back keys that were disabled and not yet deleted
+    ///
+    /// Without --key those come back that were disabled when their overlap was over, as the rotator does it. A key that a
+    /// person has disabled since cannot be told from them: where one has leaked, name the others with --key.
     Undo(undo::Options),
     /// Disable old keys that people made and the published key replaces; delete those that are disabled
     RetireUnmanaged(unmanaged::Options),

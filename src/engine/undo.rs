@@ -6,7 +6,9 @@
 //! comes back. It dies in the end as every replaced key does: when another overlap has passed.
 //!
 //! Whoever disables a key by hand has a reason, perhaps that it has leaked. So without names only those come back that the
-//! rotator disabled itself: listed, where revocation has two stages, and not before their overlap was over.
+//! rotator may have disabled itself: listed, where revocation has two stages, not before their overlap was over, and
+//! published by no other secret. What a person disabled after that looks the same: the key tells when it was changed last,
+//! and not by whom.
 //!
 //! A key that a person made, and that `retire-unmanaged` disabled, comes back too if it is named: it stands in no list, so
 //! that it is only enabled.
@@ -33,8 +35,8 @@ use super::report::Outcome;
 use super::retire::ROUNDS;
 use super::{Engine, PassError, Request, event};
 
-const BY_SOMEBODY_ELSE: &str = "disabled by somebody else, perhaps because it has leaked, or left over from an undo that was \
-                                interrupted; name it with --key to bring it back";
+const BY_SOMEBODY_ELSE: &str = "disabled by somebody else, perhaps because it has leaked; or left over from an undo that was \
+                                interrupted, or another secret may publish it; name it with --key to bring it back";
 const STOPPED: &str = "told to stop before; repeat the command";
 
 /// Brings back the disabled keys of the projects that the request names; of these only `wanted`, if any are named.
@@ -51,7 +53,7 @@ pub(super) async fn undo(
         let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
         let named = |own: &OwnKey| wanted.is_empty() || wanted.contains(&own.fingerprint);
         let disabled = keys.filter(|own| own.disabled && named(own)).cloned();
-        let ours = |own: &OwnKey| !wanted.is_empty() || retire::was_disabled_by_us(&step, own);
+        let ours = |own: &OwnKey| !wanted.is_empty() || retire::may_be_disabled_by_us(&step, own);
         let (chosen, others): (Vec<OwnKey>, Vec<OwnKey>) = disabled.partition(ours);
         for own in others {
             deeds.add(&step.observed.target.project, own.fingerprint, Err(BY_SOMEBODY_ELSE.to_owned()));

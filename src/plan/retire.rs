@@ -79,12 +79,12 @@ fn disabled_for(rule: &Rule) -> TimeDelta {
     }
 }
 
-/// Whether it was this rotator that disabled a key: it only does so as the first of two stages, and when the overlap
-/// is over.
-pub fn was_disabled_by_us(step: &Step, own: &OwnKey) -> bool {
+/// Whether it may have been this rotator that disabled a key: it only does so as the first of two stages, when the overlap
+/// is over, and when no other secret publishes it. A person who does it then cannot be told from it.
+pub fn may_be_disabled_by_us(step: &Step, own: &OwnKey) -> bool {
     let staged = step.observed.target.rule.revocation != Revocation::Delete;
     let waiting = step.waiting.iter().find(|waiting| waiting.key == own.fingerprint);
-    own.disabled && staged && waiting.is_some_and(|waiting| own.updated >= waiting.deadline)
+    own.disabled && staged && waiting.is_some_and(|waiting| !waiting.pinned && own.updated >= waiting.deadline)
 }
 
 /// When, by our clock, a key that is disabled now may be deleted.

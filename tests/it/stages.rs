@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind, Token};
 use serde_json::{Value, json};
 
+use crate::support::bao::FOLDER;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::{fingerprint, patience, until};
@@ -188,6 +189,25 @@ async fn a_key_that_somebody_else_disabled_comes_back_only_by_its_name() {
         assert_eq!((ended.code, &ended.document()["done"]), (0, &json!(1)), "{revocation}: {ended:?}");
         assert!(rig.emulator.authenticates(&leaked));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_an_old_path_publishes_was_disabled_by_somebody_else_however_late() {
+    let mut rig = rig().await;
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let leaked = rig.corner.get_raw(&format!("{FOLDER}/project-1")).await["api_key"].take();
+    let leaked = leaked.as_str().unwrap();
+    rig.emulator.rename_project(&project, "Renamed");
+    rig.json(&["rotate", "--all"]).await;
+    overlap_is_over(&rig).await;
+    assert_eq!(rig.json(&["rotate"]).await["disabled"], 0, "readers of the old path hold it");
+    by_hand(&rig, leaked, true);
+    let ended = undo(&rig, &["--all"]).await;
+    assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
+    assert!(is_disabled(&rig, leaked));
+    assert_eq!(undo(&rig, &["--key", &fingerprint(leaked)]).await.document()["done"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
