@@ -314,3 +314,22 @@ async fn a_secret_that_does_not_say_since_when_ends_no_key() {
     assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
     assert!(rig.emulator.authenticates(&key));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promise_that_was_longer_is_kept_though_later_versions_promised_less() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"10m\"");
+    let mut rig = rotated_with(rig).await;
+    let project = rig.projects().remove(0);
+    let replaced = rig.key(&project).await;
+    take_over(&rig, &replaced);
+    rig.set("rotation", "overlap", "\"1s\"");
+    for _ in 0..2 {
+        rig.json(&["rotate", "--all"]).await;
+        everybody_has_read(&rig, TimeDelta::seconds(1)).await;
+    }
+    let ended = retire(&rig, &["--older-than", "90d"]).await;
+    assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
+    assert_eq!(row(&ended.document(), &replaced)["outcome"], "failed");
+    assert!(rig.emulator.authenticates(&replaced));
+}

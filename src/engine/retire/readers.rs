@@ -1,8 +1,8 @@
 //! Which keys the readers of a secret may still hold: those that it published less than an overlap ago.
 //!
 //! For our own keys the list in the secret says that. It says nothing of a key whose notes a person has edited, nor of one
-//! that applications had before there was a secret. The versions of the secret do, and so they are asked, from the latest
-//! back to one that has been replaced for longer than its readers were promised. What they do not tell is not assumed.
+//! that applications had before there was a secret. The versions of the secret do, and so all that Vault keeps are asked:
+//! an earlier one may have promised more than those that followed it. What they do not tell is not assumed.
 
 use std::collections::HashMap;
 
@@ -24,37 +24,45 @@ pub(super) async fn held(engine: &Engine, path: &SecretPath, rule: &Rule, publis
     let earliest = engine.clocks().earliest();
     let mut held = HashMap::new();
     let mut later = published.clone();
-    loop {
-        let ended = began(engine, &later)?;
-        let until = ended + promise(rule, &later);
-        let Some(version) = later.version.checked_sub(1).filter(|version| *version > 0) else {
-            return known(held, until, earliest);
-        };
+    let mut since = began(engine, &later)?;
+    for version in (1..published.version).rev() {
         let secret = engine.vault.read_version(path, version).await.map_err(|error| event::chain(&error))?;
-        let SecretState::Ours(before) = secret.state else {
-            return known(held, until, earliest);
+        let before = match secret.state {
+            SecretState::Ours(before) => before,
+            SecretState::Absent => break,
+            SecretState::Deleted { .. } | SecretState::Unclaimed { .. } | SecretState::Foreign { .. } => {
+                has_settled(rule, &later, since, earliest)?;
+                continue;
+            }
         };
-        // A person who brings an old version back brings its time back too.
-        let ended = began(engine, &before).map_or(ended, |began| began.max(ended));
-        let until = ended + promise(rule, &later).max(promise(rule, &before));
-        if until <= earliest {
-            return Ok(held);
+        // A person who brings an old version back brings its time back too. What does not say when it began, began before
+        // what followed it did.
+        let began = began(engine, &before).unwrap_or(since);
+        let until = since.max(began) + promise(rule, &later).max(promise(rule, &before));
+        if let Some(key) = before.api_key.as_ref().filter(|_| until > earliest) {
+            let held = held.entry(key.fingerprint()).or_insert(until);
+            *held = until.max(*held);
         }
-        if let Some(key) = &before.api_key {
-            held.entry(key.fingerprint()).or_insert(until);
-        }
-        later = *before;
+        (later, since) = (*before, began);
     }
+    has_settled(rule, &later, since, earliest)?;
+    Ok(held)
 }
 
-/// What is before the oldest version that can be read, readers may hold for another overlap.
-fn known(held: HashMap<Fingerprint, DateTime<Utc>>, until: DateTime<Utc>, earliest: DateTime<Utc>) -> Held {
+/// What is before a version, and cannot be read, readers may hold for another overlap.
+fn has_settled(
+    rule: &Rule,
+    version: &Published,
+    since: DateTime<Utc>,
+    earliest: DateTime<Utc>,
+) -> Result<(), String> {
+    let until = since + promise(rule, version);
     if until <= earliest {
-        return Ok(held);
+        return Ok(());
     }
     Err(format!(
-        "no version of its project's secret has been there for an overlap, so that applications may not have read it yet; \
-         repeat the command after {}",
+        "its project's secret has not been there for the overlap that it has promised, so that applications may not have \
+         read it yet; repeat the command after {}",
         time_text(until)
     ))
 }
