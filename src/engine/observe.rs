@@ -109,15 +109,20 @@ fn nothing(
     existing: &[Arc<Project>],
     selected: bool,
 ) -> PassError {
+    match unmatched(engine, request, existing) {
+        _ if existing.is_empty() => PassError::NoProject { user },
+        PassError::NoneMatches { .. } if !selected => PassError::NoneSelected { existing: existing.len() },
+        unmatched => unmatched,
+    }
+}
+
+/// Why no selected project is one that was asked for.
+pub(super) fn unmatched(engine: &Engine, request: &Request, existing: &[Arc<Project>]) -> PassError {
     let projects = left_out(&engine.policy, existing, &request.only);
-    if existing.is_empty() {
-        PassError::NoProject { user }
-    } else if !projects.is_empty() {
-        PassError::LeftOut { projects }
-    } else if !selected {
-        PassError::NoneSelected { existing: existing.len() }
-    } else {
+    if projects.is_empty() {
         PassError::NoneMatches { patterns: request.only.named() }
+    } else {
+        PassError::LeftOut { projects }
     }
 }
 

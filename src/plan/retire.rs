@@ -84,7 +84,9 @@ fn disabled_for(rule: &Rule) -> TimeDelta {
 pub fn may_be_disabled_by_us(step: &Step, own: &OwnKey) -> bool {
     let staged = step.observed.target.rule.revocation != Revocation::Delete;
     let waiting = step.waiting.iter().find(|waiting| waiting.key == own.fingerprint);
-    own.disabled && staged && waiting.is_some_and(|waiting| !waiting.pinned && own.updated >= waiting.deadline)
+    own.disabled
+        && staged
+        && waiting.is_some_and(|waiting| !waiting.pinned && own.updated >= waiting.deadline)
 }
 
 /// When, by our clock, a key that is disabled now may be deleted.

@@ -333,3 +333,23 @@ async fn a_promise_that_was_longer_is_kept_though_later_versions_promised_less()
     assert_eq!(row(&ended.document(), &replaced)["outcome"], "failed");
     assert!(rig.emulator.authenticates(&replaced));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_secret_of_another_project_publishes_stays_whichever_projects_are_named() {
+    let rig = settled(2).await;
+    let [project, other] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    let lent = plant(&rig, &project, 100, |_| ());
+    let free = plant(&rig, &project, 100, |_| ());
+    let foreign = plant(&rig, &other, 100, |_| ());
+    let mut secret = rig.secret(&other).await;
+    secret["api_key"] = json!(lent);
+    rig.corner.put_raw(&Rig::place(&other), secret).await;
+    let document = retire(&rig, &["--older-than", "90d", "--project", &project]).await.document();
+    assert_eq!(named(&document), BTreeSet::from([fingerprint(&free)]), "{document}");
+    let ended =
+        retire(&rig, &["--older-than", "90d", "--project", &project, "--key", &fingerprint(&lent)]).await;
+    assert!(ended.document()["keys"][0]["problem"].as_str().unwrap().contains("publishes it"), "{ended:?}");
+    assert!(rig.emulator.authenticates(&lent) && rig.emulator.authenticates(&foreign));
+    let ended = retire(&rig, &["--older-than", "90d", "--project", "no such project"]).await;
+    assert_eq!(ended.code, 64, "{ended:?}");
+}

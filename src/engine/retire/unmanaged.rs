@@ -21,11 +21,14 @@ use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::project::Project;
 use crate::domain::secret::SecretState;
-use crate::engine::PassError;
 use crate::engine::deed::Deeds;
 use crate::engine::inventory::{Entry, KeyOwner};
+use crate::engine::observe::unmatched;
+use crate::engine::{PassError, Survey};
 use crate::exceptionless::{ExceptionlessClient, KeyCheck, Updated};
 use crate::plan::Step;
+use crate::plan::reason::Conflict;
+use crate::plan::selection::Only;
 use crate::plan::world::PublishedKey;
 use crate::vault::Secret;
 
@@ -91,9 +94,16 @@ pub(in crate::engine) async fn find(
     request: &Request,
     wish: &Wish,
 ) -> Result<Found, PassError> {
-    let survey = engine.survey(request).await?;
+    // Any secret may publish any key, and so all are looked at, whichever projects the request names.
+    let fleet = Request { only: Only::default(), ..request.clone() };
+    let survey = engine.survey(&fleet).await?;
+    let wanted = |project: &Arc<Project>| request.only.wants(project);
+    if survey.blind.is_empty() && !survey.plan.steps.iter().any(|step| wanted(&step.observed.target.project))
+    {
+        return Err(unmatched(engine, request, &survey.existing));
+    }
     let now = engine.clocks().earliest();
-    let published = survey.plan.elsewhere.as_ref().map(|elsewhere| &elsewhere.keys);
+    let published = published_anywhere(engine, &survey).await;
     let steps = survey.plan.steps.iter().map(|step| (&step.observed.target.project.id, step));
     let steps: HashMap<&ProjectId, &Step> = steps.collect();
     let mut found = Found { blind: survey.blind, ..Found::default() };
@@ -101,11 +111,12 @@ pub(in crate::engine) async fn find(
     for entry in survey.inventory {
         let key = entry.key.fingerprint();
         let named = wish.keys.contains(&key);
-        if !(named || wish.keys.is_empty()) {
+        if !(named || wish.keys.is_empty()) || entry.project.as_ref().is_some_and(|project| !wanted(project))
+        {
             continue;
         }
         let step = entry.project.as_ref().and_then(|project| steps.get(&project.id).copied());
-        let judged = match published {
+        let judged = match &published {
             Some(published) => judge(engine, &entry, step, published, wish, now),
             None => Err("whether another secret publishes it could not be learned"),
         };
@@ -151,6 +162,19 @@ async fn held_by_readers(engine: &Engine, step: &Step, home: &Home) -> Held {
         Some(published) => readers::held(engine, &home.path, &step.observed.target.rule, published).await,
         None => Ok(HashMap::new()),
     }
+}
+
+/// The keys that any secret of ours publishes, if they are all known: also at paths that the survey passes over, because
+/// nothing can be done about their projects.
+async fn published_anywhere(engine: &Engine, survey: &Survey) -> Option<HashSet<Fingerprint>> {
+    let mut published = survey.plan.elsewhere.as_ref()?.keys.clone();
+    for Step { observed, .. } in survey.plan.steps.iter().filter(|step| step.observed.sight().is_none()) {
+        let (Ok(path) | Err(Conflict::SharedPath { path, .. })) = &observed.target.place else { continue };
+        if let SecretState::Ours(ours) = engine.vault.read(path).await.ok()?.state {
+            published.extend(ours.api_key.as_ref().map(ApiKey::fingerprint));
+        }
+    }
+    Some(published)
 }
 
 /// Whether a key is one of them, but for what readers hold; and what replaces it.
