@@ -7,6 +7,7 @@
 //! who rolled back) can only keep a key. That holds for both stages where there are two: `disable` is the first.
 
 mod disable;
+mod lately;
 mod licence;
 mod readers;
 pub(super) mod unmanaged;

@@ -34,6 +34,8 @@ const SETTINGS: &str = "settings";
 pub struct Secret {
     /// What it means to us.
     pub state: SecretState,
+    /// When Vault wrote this version, by its own clock, whoever asked for it.
+    pub created_at: Option<DateTime<Utc>>,
     /// Since when its project is marked as gone, as [`mark_vanished`](super::VaultStore::mark_vanished) wrote it.
     pub vanished_at: Option<String>,
     /// Where its project lives now, as [`mark_moved`](super::VaultStore::mark_moved) wrote it.
@@ -53,6 +55,7 @@ impl Secret {
     pub fn absent() -> Self {
         Self {
             state: SecretState::Absent,
+            created_at: None,
             vanished_at: None,
             moved: None,
             has_others: false,
@@ -121,18 +124,21 @@ impl Layout {
         let vanished_at = marks.remove(&self.name(VANISHED_AT));
         let moved = self.moved(&marks).filter(|_| stamp.as_ref() == Some(&self.owner));
         let version = metadata.version;
-        let written_at = self.written_at(&metadata.created_time);
+        let created = DateTime::parse_from_rfc3339(&metadata.created_time).ok();
+        let created_at = created.map(|time| time.to_utc());
+        // In a shared secret most versions are others'.
+        let written_at = created_at.filter(|_| !self.shared);
         let Value::Object(fields) = data else {
             let state = SecretState::Deleted { version, owner: stamp };
-            return Secret { state, vanished_at, moved, ..Secret::absent() };
+            return Secret { state, created_at, vanished_at, moved, ..Secret::absent() };
         };
         let settings = marks.remove(&self.name(SETTINGS));
         let is_set = vanished_at.is_none() && moved.is_none() && settings == self.settings.text();
         let state = self.state(version, written_at, &fields, stamp, is_set);
         let has_others =
             self.shared && fields.keys().any(|name| !self.is_standard(name) && !state.added(name));
-        let other_forms = self.other_forms(version, &metadata.created_time, &fields);
-        Secret { state, vanished_at, moved, has_others, other_forms }
+        let other_forms = self.other_forms(version, created_at, &fields);
+        Secret { state, created_at, vanished_at, moved, has_others, other_forms }
     }
 
     fn state(
@@ -180,15 +186,19 @@ impl Layout {
     }
 
     /// What the secret publishes under those. When others wrote it last, its lists only count for longer.
-    fn other_forms(&self, version: u64, created_time: &str, fields: &Map<String, Value>) -> Vec<Published> {
-        let written_at = DateTime::parse_from_rfc3339(created_time).ok().map(|time| time.to_utc());
+    fn other_forms(
+        &self,
+        version: u64,
+        created_at: Option<DateTime<Utc>>,
+        fields: &Map<String, Value>,
+    ) -> Vec<Published> {
         let form = |prefix: &str| {
             let field = |name: &str| fields.get(&format!("{prefix}{name}")).and_then(Value::as_str);
             let mark = field(SHAPE).and_then(ShapeMark::parse);
             let read = |name: &str| {
                 if name == API_KEY { self.key(fields, prefix, mark.as_ref()) } else { field(name) }
             };
-            Published::read(version, written_at, true, read)
+            Published::read(version, created_at, true, read)
         };
         self.other_prefixes(fields).map(form).collect()
     }
@@ -235,12 +245,6 @@ impl Layout {
         let taken = added
             .find(|(name, template)| fields.get(*name).is_some_and(|value| !ours(name, template, value)));
         taken.map(|(name, _)| name.to_owned())
-    }
-
-    /// When a version of ours was written. In a shared secret most versions are others'.
-    fn written_at(&self, created_time: &str) -> Option<DateTime<Utc>> {
-        let written = DateTime::parse_from_rfc3339(created_time).ok()?;
-        (!self.shared).then(|| written.to_utc())
     }
 
     /// The data that publishes where nothing else is, or shall be.

@@ -15,6 +15,7 @@ use crate::plan::retire::{self, Stage};
 use crate::plan::world::{OwnKey, PublishedKey};
 use crate::vault::Secret;
 
+use super::lately::replaced_for_long;
 use super::{Engine, event};
 
 /// How long an answer of Vault licenses. Of a batch that a slow server takes longer to answer for, the first keys are
@@ -46,14 +47,15 @@ pub(super) async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>])
     let reads = futures_util::stream::iter(batch)
         .map(|candidate| async move {
             let returned = candidate.has_returned(engine).await;
-            (candidate, returned, engine.vault.read(candidate.path).await, Instant::now())
+            let version = candidate.served_version(engine).await;
+            (candidate, returned, version, engine.vault.read(candidate.path).await, Instant::now())
         })
         .buffered(engine.concurrency)
         .collect::<Vec<_>>()
         .await;
     let clocks = engine.clocks();
     let mut licence = Licence { licensed: Vec::with_capacity(batch.len()), problems: Vec::new() };
-    for (candidate, returned, read, answered) in reads {
+    for (candidate, returned, version, read, answered) in reads {
         let target = &candidate.step.observed.target;
         let name = target.project.full_name();
         let published = match read {
@@ -64,7 +66,9 @@ pub(super) async fn license<'a, 'b>(engine: &Engine, batch: &'b [Candidate<'a>])
                 continue;
             }
         };
-        let may = published.filter(|_| !returned && answered.elapsed() <= FRESH).is_some_and(|published| {
+        let served = |published: &Published| version.is_none_or(|version| version == Some(published.version));
+        let fresh = |published: &Published| !returned && served(published) && answered.elapsed() <= FRESH;
+        let may = published.filter(|published| fresh(published)).is_some_and(|published| {
             let alive = candidate.saw_alive(&published);
             let emergency = candidate.emergency.is_some();
             retire::may_revoke(&target.rule, &published, candidate.key, &clocks, alive, emergency)
@@ -90,6 +94,17 @@ impl Candidate<'_> {
         let disabled = staged && self.key.disabled && self.emergency.is_none();
         let refused = Ok::<_, ()>(KeyCheck::Refused);
         disabled && engine.exceptionless.key_works(&self.key.key).await.map_err(drop) != refused
+    }
+
+    /// In a shared secret, the latest version, if by those that Vault keeps the key has served; `None` where that need not be
+    /// asked.
+    async fn served_version(&self, engine: &Engine) -> Option<Option<u64>> {
+        if !engine.vault.is_shared() || self.emergency.is_some() {
+            return None;
+        }
+        let (rule, earliest) = (&self.step.observed.target.rule, engine.clocks().earliest());
+        // Where it cannot be asked, the key stays; that the secret cannot be read, its reading tells.
+        Some(replaced_for_long(engine, self.path, rule, &self.key.key, earliest).await.unwrap_or(None))
     }
 
     /// Whether the key that is published now is one that this pass has seen alive: the one that it

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use exceptionless_emulator::Kind;
+use chrono::{DateTime, TimeDelta, Utc};
+use exceptionless_emulator::{Fault, Kind};
 use serde_json::{Value, json};
 
 use super::rotate;
 use crate::support::rig::Rig;
+use crate::support::{patience, until};
 
 async fn shared() -> (Rig, String) {
     let mut rig = Rig::sized(1).await;
@@ -105,4 +107,64 @@ async fn a_policy_without_patch_is_told_before_a_key_is_minted() {
         assert!(problem.as_str().unwrap().contains(words), "{problem}");
     }
     assert_eq!(rig.emulator.requests().tokens_created, 0);
+}
+
+/// A shared secret whose first key another has replaced, with the overlap, and the secret as it was with each.
+async fn replaced(overlap: TimeDelta) -> (Rig, String, [Value; 2]) {
+    let (mut rig, project) = shared().await;
+    rig.set_overlap(overlap);
+    rig.rotate().await;
+    let first = rig.secret(&project).await;
+    rig.json(&["rotate", "--all"]).await;
+    let second = rig.secret(&project).await;
+    (rig, project, [first, second])
+}
+
+/// The next passes leave the first key alone until it has served its overlap after this time.
+async fn serves(rig: &Rig, first: &Value, since: DateTime<Utc>, overlap: TimeDelta) {
+    let key = first["ex_api_key"].as_str().unwrap();
+    let document = rig.json(&["rotate"]).await;
+    assert!(Utc::now() < since + overlap, "the machine is too slow for this test");
+    assert_eq!(document["retired"], 0, "{document}");
+    assert!(rig.emulator.authenticates(key));
+    rig.rotate_until("it is revoked", async || !rig.emulator.authenticates(key)).await;
+    let revocation = rig.emulator.revocations().into_iter().find(|one| one.key.id == key).unwrap();
+    assert!(revocation.at >= since + overlap, "{} < {since}", revocation.at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_rolled_back_secret_published_has_its_overlap_when_it_is_rolled_forward() {
+    let overlap = TimeDelta::seconds(8);
+    let (rig, project, [first, second]) = replaced(overlap).await;
+    until(Utc::now() + overlap + TimeDelta::seconds(2)).await;
+    rig.corner.put_raw(&Rig::place(&project), first.clone()).await;
+    let since = Utc::now();
+    rig.corner.put_raw(&Rig::place(&project), second.clone()).await;
+    // Another owner writes last.
+    let mut third = second;
+    third["password"] = json!("of another");
+    rig.corner.put_raw(&Rig::place(&project), third).await;
+    serves(&rig, &first, since, overlap).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_late_write_replaces_has_its_overlap_from_then_on() {
+    let overlap = TimeDelta::seconds(8);
+    let (mut rig, project) = shared().await;
+    rig.set_overlap(overlap);
+    rig.rotate().await;
+    let (first, version) = (rig.secret(&project).await, rig.version(&project).await);
+    let direct = rig.config["vault"].clone();
+    let relay = rig.relay_vault().await;
+    let late = overlap + TimeDelta::seconds(4);
+    let data = format!("/v1/{}/data/{}", rig.corner.mount, Rig::place(&project));
+    relay.add_fault(Fault::new("PATCH", &data, Kind::Slow(late.to_std().unwrap())));
+    let ended = rotate(&rig, &["--all"]).await;
+    assert_eq!(ended.document()["projects"][0]["outcome"], "failed", "{ended:?}");
+    rig.config.insert("vault".to_owned(), direct);
+    patience("the write is applied", async || rig.version(&project).await > version).await;
+    let created = rig.corner.metadata(&Rig::place(&project)).await["versions"]
+        [(version + 1).to_string()]["created_time"]
+        .take();
+    serves(&rig, &first, created.as_str().unwrap().parse().unwrap(), overlap).await;
 }
