@@ -262,16 +262,23 @@ impl Engine {
         stop: &CancellationToken,
         report: &mut PassReport,
     ) {
-        let Survey { plan: Plan { steps, vanished, closing, elsewhere: _, wake_at }, blind, .. } = survey;
+        let Survey { plan, blind, existing, inventory, .. } = survey;
+        let Plan { steps, vanished, closing, elsewhere: _, wake_at } = plan;
         (report.blind, report.wake_at) = (blind, wake_at);
         let forbidden = permit::missing(self, &steps).await;
         report.projects = self.act(&steps, forbidden, stop).await;
+        if let Some(cut) = request.asked.cut() {
+            for (project, step) in report.projects.iter_mut().zip(&steps) {
+                project.out_of_reach = inventory::out_of_reach(step, cut, &inventory);
+                event::keys_out_of_reach(&step.observed.target, &project.out_of_reach);
+            }
+        }
         let clocks = self.clocks();
         let written = report.projects.iter().filter_map(|project| project.outcome.written());
         let replaced = written.filter_map(|publication| plan::wake_after(publication, &clocks)).min();
         report.wake_no_later_than(replaced);
         if !stop.is_cancelled() {
-            retire::retire(self, request, &steps, report).await;
+            retire::retire(self, request, &steps, (&existing, &inventory), report).await;
             tidy::tidy(self, vanished, report).await;
             moved::settle(self, &steps, closing, report).await;
         }

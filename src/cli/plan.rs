@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::daemon::named::Named;
-use crate::domain::clocks::time_text;
-use crate::domain::key::Fingerprint;
+use crate::domain::clocks::{Clocks, time_text};
+use crate::engine::inventory::{Entry, out_of_reach};
 use crate::engine::{Engine, Request, Survey};
 use crate::exceptionless::MAX_DELETED_AT_ONCE;
-use crate::plan::emergency::{Cut, doomed, spared};
+use crate::plan::emergency::{Cut, bereft, doomed};
 use crate::plan::moved::Fate;
 use crate::plan::retire::Stage;
 use crate::plan::world::Stray;
@@ -70,7 +70,34 @@ struct Row {
     retire: usize,
     revoke: Vec<String>,
     disable: Vec<String>,
+    out_of_reach: Vec<String>,
     next_rotation_at: Option<String>,
+}
+
+impl Row {
+    fn new(step: &Step, clocks: &Clocks, cut: Option<Cut>, inventory: &[Entry]) -> Self {
+        let target = &step.observed.target;
+        let published = step.observed.ours().and_then(|ours| ours.api_key.as_ref());
+        let ripe = |wanted| retire::ripe(step, clocks).filter(move |(_, stage)| *stage == wanted);
+        let ripe = |wanted| ripe(wanted).map(|(key, _)| key.fingerprint.to_string()).collect();
+        let (revoke, disable): (Vec<_>, Vec<_>) = match cut {
+            Some(cut) => (doomed(step, cut).map(|key| key.fingerprint.to_string()).collect(), Vec::new()),
+            None => (ripe(Stage::Delete), ripe(Stage::Disable)),
+        };
+        let stays = cut.map(|cut| out_of_reach(step, cut, inventory)).unwrap_or_default();
+        Self {
+            named: Named::new(&target.project, target.place.as_ref().ok()),
+            decision: step.decision.label(),
+            reason: step.decision.reason(),
+            explanation: step.decision.to_string(),
+            key: published.map(|key| key.fingerprint().to_string()),
+            retire: revoke.len() + disable.len(),
+            revoke,
+            disable,
+            out_of_reach: stays.iter().map(ToString::to_string).collect(),
+            next_rotation_at: step.next_rotation_at.map(time_text),
+        }
+    }
 }
 
 /// The secrets of deleted projects.
@@ -86,6 +113,7 @@ struct Vanishing {
 struct Moving {
     mark: Vec<String>,
     delete: Vec<String>,
+    bereft: Vec<String>,
 }
 
 /// Requests that count against the Exceptionless budget.
@@ -103,46 +131,21 @@ struct Budget {
 
 impl Document {
     pub(super) fn new(engine: &Engine, request: &Request, survey: &Survey) -> Self {
-        let clocks = engine.clocks();
         let cut = request.asked.cut();
-        let ending = |step: &Step, wanted: Stage| -> Vec<Fingerprint> {
-            match cut {
-                Some(_) if wanted == Stage::Disable => Vec::new(),
-                Some(cut) => doomed(step, cut).map(|key| key.fingerprint).collect(),
-                None => retire::ripe(step, &clocks)
-                    .filter(|(_, stage)| *stage == wanted)
-                    .map(|(key, _)| key.fingerprint)
-                    .collect(),
-            }
-        };
+        let clocks = engine.clocks();
         let steps = &survey.plan.steps;
-        let total = |stage| steps.iter().map(|step| ending(step, stage).len()).sum::<usize>() as u64;
-        let (retired, disable) = (total(Stage::Delete), total(Stage::Disable));
+        let row = |step| Row::new(step, &clocks, cut, &survey.inventory);
+        let projects: Vec<Row> = steps.iter().map(row).collect();
+        let revoked: usize = projects.iter().map(|row| row.revoke.len()).sum();
+        let disable = projects.iter().map(|row| row.disable.len() as u64).sum();
         let mint = steps.iter().filter(|step| matches!(step.decision, Decision::Rotate(_))).count() as u64;
         let listing = engine.exceptionless.throttled_requests();
-        let retire_requests = retired.div_ceil(MAX_DELETED_AT_ONCE as u64);
+        let retire = revoked.div_ceil(MAX_DELETED_AT_ONCE) as u64;
         let window = engine.exceptionless.budget();
         let paths = |strays: &[Stray]| strays.iter().map(|stray| stray.path.to_string()).collect();
+        let bereft = cut.into_iter().flat_map(|cut| steps.iter().flat_map(move |step| bereft(step, cut)));
         Self {
-            projects: steps
-                .iter()
-                .map(|step| {
-                    let target = &step.observed.target;
-                    let published = step.observed.ours().and_then(|ours| ours.api_key.as_ref());
-                    let (revoke, disable) = (ending(step, Stage::Delete), ending(step, Stage::Disable));
-                    Row {
-                        named: Named::new(&target.project, target.place.as_ref().ok()),
-                        decision: step.decision.label(),
-                        reason: step.decision.reason(),
-                        explanation: explanation(step, cut),
-                        key: published.map(|key| key.fingerprint().to_string()),
-                        retire: revoke.len() + disable.len(),
-                        revoke: revoke.iter().map(ToString::to_string).collect(),
-                        disable: disable.iter().map(ToString::to_string).collect(),
-                        next_rotation_at: step.next_rotation_at.map(time_text),
-                    }
-                })
-                .collect(),
+            projects,
             vanished: Vanishing {
                 mark: paths(&survey.plan.vanished.mark),
                 delete: paths(&survey.plan.vanished.delete),
@@ -154,14 +157,18 @@ impl Document {
                     .map(|brake| paths(&brake.vanished))
                     .unwrap_or_default(),
             },
-            moved: Moving { mark: former(steps, Fate::Marked), delete: former(steps, Fate::Withdrawn) },
+            moved: Moving {
+                mark: former(steps, Fate::Marked),
+                delete: former(steps, Fate::Withdrawn),
+                bereft: bereft.map(|(former, _)| former.stray.path.to_string()).collect(),
+            },
             problems: survey.blind.clone(),
             budget: Budget {
                 listing,
                 mint,
-                retire: retire_requests,
+                retire,
                 disable,
-                total: listing + mint + retire_requests + disable,
+                total: listing + mint + retire + disable,
                 limit: window.map(|budget| budget.limit),
                 remaining: window.map(|budget| budget.remaining),
                 reserve: window.map(|budget| budget.reserve),
@@ -169,20 +176,7 @@ impl Document {
             next_pass_at: survey.plan.wake_at.map(time_text),
         }
     }
-}
 
-/// Why, and which keys an emergency does not reach for that reason.
-fn explanation(step: &Step, cut: Option<Cut>) -> String {
-    let why = step.decision.to_string();
-    let spared = cut.into_iter().flat_map(|cut| spared(step, cut)).map(|key| key.fingerprint.to_string());
-    let spared: Vec<_> = spared.collect();
-    if spared.is_empty() {
-        return why;
-    }
-    format!("{why}; not revoked until then, and working: {}", spared.join(", "))
-}
-
-impl Document {
     /// How many keys are minted, and how many revoked.
     pub(super) fn keys(&self) -> (u64, u64) {
         (self.budget.mint, self.projects.iter().map(|row| row.revoke.len() as u64).sum())
@@ -210,6 +204,11 @@ impl Document {
         let mut text = table(["PROJECT", "KEY", "DECISION", "REVOKED AT ONCE"], rows);
         text.push('\n');
         text += &explanations(self);
+        for path in &self.moved.bereft {
+            text += &format!(
+                "{path}: its project lives elsewhere now, and the key that it publishes is revoked\n"
+            );
+        }
         text += &format!(
             "{} projects: {minted} keys to mint, {revoked} to revoke at once\n",
             self.projects.len()
@@ -221,9 +220,11 @@ impl Document {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { listing, mint, retire, disable, total, limit, remaining, reserve } = self;
-        write!(f, "budget: {listing} requests to look, {mint} to mint, {retire} to revoke")?;
+        let requests = |number: u64| format!("{number} request{}", if number == 1 { "" } else { "s" });
+        let (look, publish, revoke) = (requests(*listing), requests(*mint), requests(*retire));
+        write!(f, "budget: {look} to look, {publish} to mint, {revoke} to revoke")?;
         if *disable > 0 {
-            write!(f, ", {disable} to disable")?;
+            write!(f, ", {} to disable", requests(*disable))?;
         }
         write!(f, ": {total}")?;
         match (limit, remaining, reserve) {
@@ -240,7 +241,17 @@ impl fmt::Display for Budget {
 fn explanations(document: &Document) -> String {
     let problem = |row: &&Row| row.decision == "hold" && row.reason != "up_to_date";
     let rows = document.projects.iter().filter(problem);
-    rows.map(|row| format!("{}: {}\n", row.named.full_name(), row.explanation)).collect()
+    let told = |row: &Row| with_out_of_reach(&row.explanation, &row.out_of_reach);
+    rows.map(|row| format!("{}: {}\n", row.named.full_name(), told(row))).collect()
+}
+
+/// Why nothing can be done, and the keys that an emergency does not reach for that reason.
+pub(super) fn with_out_of_reach<T: ToString>(why: &str, keys: &[T]) -> String {
+    if keys.is_empty() {
+        return why.to_owned();
+    }
+    let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    format!("{why}; not revoked until then: {}", keys.join(", "))
 }
 
 /// The paths of the secrets with this fate.
@@ -264,7 +275,7 @@ fn text(document: &Document) -> String {
     let mut text = table(["PROJECT", "DECISION", "REASON", "RETIRE", "NEXT ROTATION", "PATH"], rows);
     text.push('\n');
     text += &explanations(document);
-    let Moving { mark, delete } = &document.moved;
+    let Moving { mark, delete, .. } = &document.moved;
     for (paths, fate) in [(mark, "is marked and kept"), (delete, "is withdrawn")] {
         for path in paths {
             text += &format!("{path}: its project lives elsewhere now; the secret {fate}\n");

@@ -14,6 +14,7 @@ use crate::plan::Decision;
 
 use super::emergency::{self, Emergency};
 use super::exit::{Exit, Failure};
+use super::plan::with_out_of_reach;
 use super::projects::Projects;
 use super::table::{print, print_json, table};
 use super::{Output, pass, setup};
@@ -70,6 +71,7 @@ struct Document {
     published: usize,
     retired: usize,
     disabled: usize,
+    reshaped: usize,
     failed: usize,
     vanished: Vec<String>,
     problems: Vec<String>,
@@ -97,6 +99,7 @@ impl From<&PassReport> for Document {
             published: report.published(),
             retired: report.retired.len(),
             disabled: report.disabled.len(),
+            reshaped: report.reshaped(),
             failed: report.failed(),
             vanished: report.vanished.iter().map(ToString::to_string).collect(),
             problems: report.fleet_problems(),
@@ -109,7 +112,7 @@ impl From<&PassReport> for Document {
 
 impl From<&ProjectReport> for Row {
     fn from(report: &ProjectReport) -> Self {
-        let ProjectReport { standing, decision, outcome, unstamped } = report;
+        let ProjectReport { standing, decision, outcome, unstamped, out_of_reach } = report;
         let written = match outcome {
             Outcome::Published(publication, version)
             | Outcome::Enrolled(publication, version)
@@ -126,7 +129,9 @@ impl From<&ProjectReport> for Row {
             outcome: outcome.label(),
             key,
             version,
-            problem: problem(decision, outcome).or_else(|| unstamped.as_ref().map(|error| chain(error))),
+            problem: problem(decision, outcome)
+                .map(|why| with_out_of_reach(&why, out_of_reach))
+                .or_else(|| unstamped.as_ref().map(|error| chain(error))),
         }
     }
 }
@@ -170,8 +175,7 @@ fn text(report: &PassReport) -> String {
     for problem in &document.problems {
         text += &format!("problem: {problem}\n");
     }
-    let Document { published, retired, disabled, failed, requests, .. } = document;
-    let reshaped = document.projects.iter().filter(|row| row.outcome == "reshaped").count();
+    let Document { published, retired, disabled, reshaped, failed, requests, .. } = document;
     let some =
         |count: usize, what: &str| if count == 0 { String::new() } else { format!("{count} {what}, ") };
     let (reshaped, disabled) = (some(reshaped, "reshaped"), some(disabled, "disabled"));

@@ -243,7 +243,13 @@ mod tests {
             wanting: false,
             unseen,
         };
-        let project = ProjectReport { standing, decision, outcome: Outcome::Held, unstamped: None };
+        let project = ProjectReport {
+            standing,
+            decision,
+            outcome: Outcome::Held,
+            unstamped: None,
+            out_of_reach: Vec::new(),
+        };
         PassReport { projects: vec![project], ..PassReport::default() }
     }
 

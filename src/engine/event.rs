@@ -36,7 +36,7 @@ pub(super) use credential::*;
 pub(super) use lease::*;
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 37] = [
+pub const EVENTS: [&str; 38] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -53,6 +53,7 @@ pub const EVENTS: [&str; 37] = [
     "key.retired",
     "key.misbound",
     "keys.retire_failed",
+    "keys.out_of_reach",
     "project.held",
     "project.failed",
     "project.superseded",
@@ -289,6 +290,21 @@ pub fn emergency_planned(command: &'static str, projects: usize, mint: u64, revo
         minted_before,
         "an emergency for {projects} projects: {mint} keys to mint, {revoke} to revoke; if it is interrupted, repeat it \
          with --minted-before {minted_before}"
+    );
+}
+
+pub(super) fn keys_out_of_reach(target: &Target, keys: &[Fingerprint]) {
+    if keys.is_empty() {
+        return;
+    }
+    let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    let keys = keys.join(",");
+    project_event!(
+        error,
+        "keys.out_of_reach",
+        target,
+        { keys, },
+        "not revoked, because nothing can be done about the project: {keys}"
     );
 }
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::ids::{Instance, OrganizationId, ProjectId};
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::marker::{Marker, is_marked, is_of_another_format};
 use crate::domain::project::Project;
 use crate::exceptionless::ListedKey;
+use crate::plan::Step;
+use crate::plan::emergency::Cut;
 use crate::plan::world::Observed;
 
 /// Who looks after a key.
@@ -118,6 +120,17 @@ impl Condition {
             Self::Active => "active",
         }
     }
+}
+
+/// The keys of ours that should end in an emergency and stay, because nothing can be done about their project: as far as
+/// they were listed.
+pub fn out_of_reach(step: &Step, cut: Cut, inventory: &[Entry]) -> Vec<Fingerprint> {
+    let project = &step.observed.target.project.id;
+    let is_here = |entry: &&Entry| entry.project.as_ref().is_some_and(|home| home.id == *project);
+    let stays =
+        |entry: &&Entry| entry.owner == KeyOwner::Ours && !entry.disabled && cut.covers(entry.created);
+    let entries = inventory.iter().filter(|_| step.is_blocked());
+    entries.filter(is_here).filter(stays).map(|entry| entry.key.fingerprint()).collect()
 }
 
 /// The keys that were listed: those of the projects that were looked at, in their order, then those of their organizations,

@@ -49,7 +49,7 @@ pub struct Survey {
     pub existing: Vec<Arc<Project>>,
     /// How many keys were listed.
     pub keys: u64,
-    /// All of them, if that was asked for.
+    /// All of them, if that was asked for, or in an emergency.
     pub inventory: Vec<Entry>,
 }
 
@@ -77,9 +77,13 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_all() && blind.is_empty();
     let strays = find_strays(engine, &targets, &others, &reads, &mut blind).await;
-    let mut listed = list_keys(engine, &targets, &reads, request.inventory).await?;
+    // Who must end what has leaked wants to know of each key that goes on working.
+    let everyone = request.inventory || request.asked.cut().is_some();
+    let mut listed = list_keys(engine, &targets, &reads, everyone).await?;
     let keys = listed.count;
-    blind.extend(std::mem::take(&mut listed.unlisted));
+    if request.inventory {
+        blind.extend(std::mem::take(&mut listed.unlisted));
+    }
     let everyone = std::mem::take(&mut listed.everyone);
 
     let projects = futures_util::stream::iter(targets)

@@ -63,6 +63,8 @@ pub struct ProjectReport {
     pub outcome: Outcome,
     /// The mark in the secret's `custom_metadata` is missing, and could not be written. The next pass repairs it.
     pub unstamped: Option<VaultError>,
+    /// In an emergency, the keys that it should end and does not reach.
+    pub out_of_reach: Vec<Fingerprint>,
 }
 
 /// What came of a decision.
@@ -88,6 +90,11 @@ impl PassReport {
     /// How many fresh keys were published.
     pub fn published(&self) -> usize {
         self.projects.iter().filter(|project| matches!(project.outcome, Outcome::Published(..))).count()
+    }
+
+    /// How many secrets were written again in another shape.
+    pub fn reshaped(&self) -> usize {
+        self.projects.iter().filter(|project| matches!(project.outcome, Outcome::Reshaped(..))).count()
     }
 
     /// How many projects somebody must look at, or the next pass must repeat.
@@ -154,6 +161,7 @@ impl ProjectReport {
             decision: step.decision.clone(),
             outcome,
             unstamped,
+            out_of_reach: Vec::new(),
         }
     }
 

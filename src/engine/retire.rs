@@ -10,29 +10,40 @@ mod disable;
 mod lately;
 mod licence;
 mod readers;
+mod taken_over;
 pub(super) mod unmanaged;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::ids::ProjectId;
-use crate::domain::key::ApiKey;
+use crate::domain::key::{ApiKey, Fingerprint};
+use crate::domain::project::Project;
 use crate::exceptionless::{Deleted, KeyCheck, MAX_DELETED_AT_ONCE};
-use crate::plan::emergency::doomed;
-use crate::plan::reason::{Due, Hold};
+use crate::plan::emergency::{Cut, bereft, doomed};
+use crate::plan::reason::Hold;
 use crate::plan::retire::Stage;
-use crate::plan::world::PublishedKey;
+use crate::plan::target::Target;
 use crate::plan::{Decision, Step, retire};
 
+use super::inventory::Entry;
 use super::report::{Outcome, PassReport, ProjectReport};
 use super::{Engine, Request, event};
 use disable::disable;
 use licence::{Candidate, Licence, license};
+use taken_over::taken_over;
 
 /// How often a request is tried before it is left to the next pass, or to a repetition of the command.
 pub(super) const ROUNDS: usize = 3;
 
 /// Revokes what the plan proposes and the secrets, read anew, license.
-pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], report: &mut PassReport) {
+pub(super) async fn retire(
+    engine: &Engine,
+    request: &Request,
+    steps: &[Step],
+    (existing, inventory): (&[Arc<Project>], &[Entry]),
+    report: &mut PassReport,
+) {
     let outcomes: HashMap<ProjectId, Option<ApiKey>> = report
         .projects
         .iter()
@@ -49,7 +60,6 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
         let emergency = cut.is_some().then_some(request.command);
         let candidate = |(key, stage)| Candidate { step, path, key, stage, published_now, emergency };
         if let Some(cut) = cut {
-            report.retire_failures.extend(published_now.and_then(|_| taken_over(step)));
             let keys = doomed(step, cut);
             let keys = keys.filter(|own| Some(&own.key) != published_now);
             candidates.extend(keys.map(|own| candidate((own, Stage::Delete))));
@@ -64,6 +74,11 @@ pub(super) async fn retire(engine: &Engine, request: &Request, steps: &[Step], r
         revoke_batch(engine, batch, report).await;
     }
     disable(engine, &first, report).await;
+    if let Some(cut) = request.asked.cut() {
+        let bereaved = bereaved(steps, cut, &report.retired);
+        report.retire_failures.extend(bereaved);
+        report.retire_failures.extend(taken_over(engine, existing, inventory, cut).await);
+    }
     let (gone, disabled) =
         (report.retired.iter().copied().collect(), report.disabled.iter().copied().collect());
     let clocks = engine.clocks();
@@ -133,23 +148,22 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
     }
 }
 
-/// In an emergency: the replaced key, if it worked and is not among our keys of the project, as when a person has edited
-/// its notes.
-fn taken_over(step: &Step) -> Option<String> {
-    let sight = step.observed.sight()?;
-    let replaced = sight.ours()?.api_key.as_ref()?;
-    let is_ours = sight.keys.iter().any(|own| own.key == *replaced);
-    let worked = match sight.published {
-        PublishedKey::Alive { .. } | PublishedKey::Misplaced | PublishedKey::Dead(Due::KeyExpiring) => true,
-        PublishedKey::Missing | PublishedKey::Dead(_) => false,
-    };
-    (worked && !is_ours).then(|| {
-        let (name, key) = (step.observed.target.project.full_name(), replaced.fingerprint());
-        format!(
-            "{name}: the replaced key {key} is not ours to revoke, since its notes were edited or it belongs to another \
-             project; revoke it by hand"
-        )
-    })
+/// In an emergency: the secrets at old paths whose key has ended, and whose readers nobody has told where to look now.
+fn bereaved(steps: &[Step], cut: Cut, retired: &[Fingerprint]) -> Vec<String> {
+    let bereft =
+        steps.iter().flat_map(|step| bereft(step, cut).map(move |(former, own)| (step, former, own)));
+    let ended = bereft.filter(|(_, _, own)| retired.contains(&own.fingerprint));
+    let told = ended.filter_map(|(step, former, own)| {
+        let Target { project, place, .. } = &step.observed.target;
+        Some(format!(
+            "{}: {} publishes key {}, which has ended, and gets no other: let its readers read {}, and delete it",
+            project.full_name(),
+            former.stray.path,
+            own.fingerprint,
+            place.as_ref().ok()?
+        ))
+    });
+    told.collect()
 }
 
 /// The key that this pass has published, if it has; `None` where the outcome is uncertain, and what is

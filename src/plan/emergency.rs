@@ -8,6 +8,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::moved::Former;
 use super::reason::Due;
 use super::world::{Observed, OwnKey, PublishedKey, Sight};
 use super::{Plan, Step};
@@ -23,7 +24,7 @@ pub enum Cut {
 
 impl Cut {
     /// Whether a key of this age is among them.
-    fn covers(self, created: DateTime<Utc>) -> bool {
+    pub fn covers(self, created: DateTime<Utc>) -> bool {
         match self {
             Self::Everything => true,
             Self::MintedBefore(time) => created < time,
@@ -67,15 +68,14 @@ pub fn after_all(plan: &Plan) -> Option<DateTime<Utc>> {
 
 /// The keys of ours that end once this step has published what it has to, if anything.
 pub fn doomed(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
-    meant(step, cut).filter(|_| !step.is_blocked())
-}
-
-/// The keys of ours that should end and go on working, because nothing can be done about their project.
-pub fn spared(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
-    meant(step, cut).filter(|key| step.is_blocked() && key.enabled)
-}
-
-fn meant(step: &Step, cut: Cut) -> impl Iterator<Item = &OwnKey> {
-    let keys = step.observed.sight().into_iter().flat_map(|sight| &sight.keys);
+    let keys = step.observed.sight().into_iter().filter(|_| !step.is_blocked()).flat_map(|sight| &sight.keys);
     keys.filter(move |key| cut.covers(key.created))
+}
+
+/// The secrets at paths where the project no longer lives whose published key ends with them. Nobody writes another there.
+pub fn bereft(step: &Step, cut: Cut) -> impl Iterator<Item = (&Former, &OwnKey)> {
+    doomed(step, cut).flat_map(|own| {
+        let formers = step.moved.iter();
+        formers.filter(|former| former.stray.key == Some(own.fingerprint)).map(move |former| (former, own))
+    })
 }

@@ -43,6 +43,7 @@ async fn each_document_has_the_names_that_it_promises() {
     let plan = rig.json(&["plan"]).await;
     assert_names(&plan, &["projects", "vanished", "moved", "problems", "budget", "next_pass_at"]);
     assert_names(&plan["vanished"], &["mark", "delete", "held"]);
+    assert_names(&plan["moved"], &["mark", "delete", "bereft"]);
     let of_budget = ["listing", "mint", "retire", "disable", "total", "limit", "remaining", "reserve"];
     assert_names(&plan["budget"], &of_budget);
     let row = &plan["projects"][0];
@@ -58,6 +59,7 @@ async fn each_document_has_the_names_that_it_promises() {
         "retire",
         "revoke",
         "disable",
+        "out_of_reach",
         "next_rotation_at",
     ];
     assert_names(row, &of_plan);
@@ -72,6 +74,7 @@ async fn each_document_has_the_names_that_it_promises() {
         "published",
         "retired",
         "disabled",
+        "reshaped",
         "failed",
         "vanished",
         "problems",

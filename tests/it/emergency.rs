@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use exceptionless_emulator::{Fault, Kind, Token};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::bao::FOLDER;
 use crate::support::process::Ended;
 use crate::support::rig::Rig;
 use crate::support::terminal::{at_a_terminal, recorded_at_a_terminal};
@@ -186,6 +187,56 @@ async fn a_key_that_works_and_whose_age_is_not_known_is_replaced_and_named_where
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_published_and_taken_over_is_named_until_it_is_gone_however_often_that_is_asked() {
+    let rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let project = rig.projects().remove(0);
+    let taken = rig.key(&project).await;
+    rig.emulator.state(|state| {
+        let key = state.token(&taken).unwrap();
+        state.put_token(Token { notes: Some("billing, ask Bob".to_owned()), ..key });
+    });
+    let time = a_moment(&rig).await;
+    let command = ["rotate", "--revoke-previous-now", "--minted-before", &time, "--output", "json"];
+    for published in [2, 0, 0] {
+        let ended = rig.run(&command).await;
+        assert_eq!((ended.code, &ended.document()["published"]), (1, &json!(published)), "{ended:?}");
+        let problems = ended.document()["problems"].take();
+        assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
+        let problem = problems[0].as_str().unwrap();
+        assert!(
+            problem.contains("not ours to revoke") && problem.contains(&fingerprint(&taken)),
+            "{problem}"
+        );
+    }
+    patience("a person revokes it", async || rig.emulator.delete_key(&taken)).await;
+    let ended = rig.run(&command).await;
+    assert_eq!((ended.code, &ended.document()["problems"]), (0, &json!([])), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_path_whose_key_ends_is_named_before_and_after() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    rig.rotate().await;
+    let former = format!("{FOLDER}/project-1");
+    let old = rig.corner.get_raw(&former).await["api_key"].as_str().unwrap().to_owned();
+    rig.emulator.rename_project(&rig.projects()[0], "Renamed");
+    rig.rotate().await;
+    let plan = rig.json(&["plan", "--all", "--revoke-previous-now"]).await;
+    assert_eq!(plan["moved"]["bereft"], json!([former]), "{plan}");
+    let told = rig.run(&["plan", "--all", "--revoke-previous-now"]).await;
+    assert!(told.stdout.contains(&format!("{former}: its project lives elsewhere now")), "{told:?}");
+    let ended = rig.run(&[&EMERGENCY[..], &["--output", "json"]].concat()).await;
+    let problems = ended.document()["problems"].to_string();
+    assert!(
+        ended.code == 1 && problems.contains(&former) && problems.contains(&fingerprint(&old)),
+        "{ended:?}"
+    );
+    assert!(!rig.emulator.authenticates(&old));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_plan_names_the_keys_that_go_on_working_because_nothing_can_be_done_about_their_project() {
     let rig = Rig::sized(2).await;
     rig.rotate().await;
@@ -195,15 +246,32 @@ async fn the_plan_names_the_keys_that_go_on_working_because_nothing_can_be_done_
     let planned = rig.run(&["plan", "--all", "--revoke-previous-now", "--output", "json"]).await;
     assert_eq!(planned.code, 1, "{planned:?}");
     let document = planned.document();
-    let explained = |id: &str| {
-        let row =
-            document["projects"].as_array().unwrap().iter().find(|row| row["project_id"] == *id).unwrap();
-        row["explanation"].as_str().unwrap().to_owned()
+    let row = |document: &Value, id: &str| {
+        let mut rows = document["projects"].as_array().unwrap().iter();
+        rows.find(|row| row["project_id"] == *id).unwrap().clone()
     };
-    let words = format!("not revoked until then, and working: {}", fingerprint(&leaked));
-    assert!(explained(&taken).ends_with(&words), "{document}");
-    assert!(!explained(&free).contains("not revoked"), "{document}");
+    assert_eq!(row(&document, &taken)["out_of_reach"], json!([fingerprint(&leaked)]), "{document}");
+    assert_eq!(row(&document, &free)["out_of_reach"], json!([]), "{document}");
+    let words = format!("not revoked until then: {}", fingerprint(&leaked));
     let told = at_a_terminal(&rig, &EMERGENCY, "revoke\n").await;
     assert!(told.stdout.contains(&words) && told.code == 1, "{told:?}");
+    let ended = rig.run(&[&EMERGENCY[..], &["--output", "json"]].concat()).await;
+    let problem = row(&ended.document(), &taken)["problem"].as_str().unwrap().to_owned();
+    assert!(problem.ends_with(&words), "{problem}");
+    let logged = ended.lines().into_iter().find(|line| line["event"] == "keys.out_of_reach").unwrap();
+    assert_eq!((&logged["keys"], &logged["project_id"]), (&json!(fingerprint(&leaked)), &json!(taken)));
     assert!(rig.emulator.authenticates(&leaked));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_out_of_reach_also_where_the_secret_of_their_project_cannot_be_looked_at() {
+    let mut rig = Rig::sized(2).await;
+    rig.rotate().await;
+    let leaked = rig.keys().await.into_values().map(|key| fingerprint(&key));
+    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
+    rig.projects().iter().for_each(|project| rig.emulator.rename_project(project, "Twins"));
+    let document = rig.run(&["plan", "--all", "--revoke-previous-now", "--output", "json"]).await.document();
+    let rows = document["projects"].as_array().unwrap().iter();
+    let named: Vec<_> = rows.map(|row| row["out_of_reach"].clone()).collect();
+    assert_eq!(named, leaked.map(|key| json!([key])).collect::<Vec<_>>(), "{document}");
 }

@@ -52,7 +52,7 @@ fn one(outcome: Outcome) -> ProjectReport {
         wanting: false,
         unseen: false,
     };
-    ProjectReport { standing, decision, outcome, unstamped: None }
+    ProjectReport { standing, decision, outcome, unstamped: None, out_of_reach: Vec::new() }
 }
 
 fn failed(failure: Failure) -> ProjectReport {
