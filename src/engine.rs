@@ -57,7 +57,7 @@ use report::{Failure, Outcome, PassReport, Progress, ProjectReport};
 
 pub use attempt::WIDEST_SPREAD;
 pub use observe::{Survey, Unreadable};
-pub use retire::unmanaged::{Found, Unmanaged, Wish};
+pub use retire::unmanaged::{Found, Refused, Unmanaged, Wish};
 
 /// Both servers, and what the operator wants of them.
 #[derive(Clone)]

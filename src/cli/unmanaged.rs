@@ -9,16 +9,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::Args;
 
-use crate::daemon::signals::Signals;
 use crate::daemon::times::span;
 use crate::domain::clocks::time_text;
-use crate::engine::{Engine, Found, Request, Wish};
+use crate::engine::{Engine, Found, Refused, Request, Wish};
 
 use super::deeds::{Document, fingerprints};
 use super::exit::{Exit, Failure};
 use super::projects::Choice;
 use super::table::{printable, table};
-use super::{confirm, progress, setup};
+use super::{confirm, pass, progress, setup};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -69,10 +68,8 @@ pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failur
         found = find(&engine, &request, &Wish { keys: shown, ..wish.clone() })?;
         found.inherit(first);
     }
-    let deeds = setup::block_on(async {
-        let signals = Signals::catch()?;
-        Ok::<_, Failure>(engine.end_unmanaged(&request, found, &wish, &signals.stop).await)
-    })??;
+    let deeds =
+        pass::stoppable(&engine, async |stop| engine.end_unmanaged(&request, found, &wish, stop).await)?;
     Document::new(&deeds).print(options.report.output)
 }
 
@@ -91,7 +88,7 @@ fn plan(engine: &Engine, found: &Found, wish: &Wish) -> String {
     let mut text = table(["PROJECT", "KEY", "AGE", "MINTED"], rows);
     let (number, done) = (found.keys.len(), if wish.delete { "delete" } else { "disable" });
     text += &format!("\n{number} keys that nobody manages to {done}: {number} requests against the budget\n");
-    for (key, why) in &found.refused {
+    for Refused { key, why, .. } in &found.refused {
         text += &format!("key {key} stays: {why}\n");
     }
     printable(&text)

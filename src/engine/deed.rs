@@ -1,5 +1,6 @@
 //! What a command did to single keys, because a person asked for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::key::Fingerprint;
@@ -47,15 +48,20 @@ impl Deeds {
         self.deeds.push(Deed { project: Some(Arc::clone(project)), key, outcome });
     }
 
-    pub(super) fn refuse(&mut self, key: Fingerprint, why: String) {
-        self.deeds.push(Deed { project: None, key, outcome: Err(why) });
+    pub(super) fn refuse(&mut self, project: Option<Arc<Project>>, key: Fingerprint, why: String) {
+        self.deeds.push(Deed { project, key, outcome: Err(why) });
     }
 
-    /// Keys that were asked for by name, and are not among what was found.
-    pub(super) fn miss(&mut self, wanted: &[Fingerprint], why: &str) {
+    /// Keys that were asked for by name, and are not among what was found; some of their projects are known all the same.
+    pub(super) fn miss(
+        &mut self,
+        wanted: &[Fingerprint],
+        projects: &HashMap<Fingerprint, Arc<Project>>,
+        why: &str,
+    ) {
         for key in wanted {
             if !self.deeds.iter().any(|deed| deed.key == *key) {
-                self.refuse(*key, why.to_owned());
+                self.refuse(projects.get(key).cloned(), *key, why.to_owned());
             }
         }
     }

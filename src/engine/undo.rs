@@ -13,6 +13,7 @@
 //! A key that a person made, and that `retire-unmanaged` disabled, comes back too if it is named: it stands in no list, so
 //! that it is only enabled.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,10 +64,12 @@ pub(super) async fn undo(
         }
         bring_back(engine, request, step, &chosen, stop, &mut deeds).await;
     }
+    let mut projects = HashMap::new();
     for entry in inventory {
         let key = entry.key.fingerprint();
-        let (Some(project), KeyOwner::Person) = (&entry.project, &entry.owner) else { continue };
-        if !(entry.disabled && wanted.contains(&key)) {
+        let Some(project) = entry.project.as_ref().filter(|_| wanted.contains(&key)) else { continue };
+        projects.insert(key, Arc::clone(project));
+        if !(entry.disabled && entry.owner == KeyOwner::Person) {
             continue;
         }
         let outcome = if stop.is_cancelled() {
@@ -81,6 +84,7 @@ pub(super) async fn undo(
     }
     deeds.miss(
         wanted,
+        &projects,
         "no disabled key of this name is in the projects that were looked at; `status --keys` lists all",
     );
     deeds.requests = engine.exceptionless.throttled_requests();

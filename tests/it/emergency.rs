@@ -23,8 +23,8 @@ async fn a_moment(rig: &Rig) -> String {
     now.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
-fn killed(ended: &Ended) -> Vec<serde_json::Value> {
-    let killed = |line: &serde_json::Value| line["event"] == "key.retired" && line["emergency"] == true;
+fn killed(ended: &Ended) -> Vec<Value> {
+    let killed = |line: &Value| line["event"] == "key.retired" && line["emergency"] == true;
     ended.lines().into_iter().filter(killed).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use exceptionless_emulator::Token;
+use exceptionless_emulator::{Fault, Kind, Settings, Token};
 use serde_json::{Value, json};
 
 use crate::support::process::Ended;
@@ -195,7 +195,9 @@ async fn of_the_keys_that_nobody_manages_only_those_end_that_the_published_key_r
     for key in &spared {
         let ended = retire(&rig, &["--older-than", "90d", "--key", &fingerprint(key)]).await;
         assert_eq!((ended.code, &ended.document()["failed"]), (1, &json!(1)), "{ended:?}");
-        assert!(ended.document()["keys"][0]["problem"].is_string());
+        let row = ended.document()["keys"][0].take();
+        let home = rig.emulator.state(|state| state.token(key)).unwrap().project_id;
+        assert!(row["problem"].is_string() && row["project_id"] == json!(home), "{row}");
     }
     assert!(spared.iter().all(works));
 
@@ -352,4 +354,29 @@ async fn a_key_that_the_secret_of_another_project_publishes_stays_whichever_proj
     assert!(rig.emulator.authenticates(&lent) && rig.emulator.authenticates(&foreign));
     let ended = retire(&rig, &["--older-than", "90d", "--project", "no such project"]).await;
     assert_eq!(ended.code, 64, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_this_user_may_not_change_is_not_left_to_a_cache() {
+    let rig = settled(1).await;
+    let project = rig.projects().remove(0);
+    let works = plant(&rig, &project, 100, |_| ());
+    rig.emulator.add_fault(Fault::new("PATCH", "tokens/{ids}", Kind::Status(404)).always());
+    let ended = retire(&rig, &["--older-than", "90d"]).await;
+    let row = row(&ended.document(), &works).clone();
+    assert_eq!((ended.code, &row["project_id"]), (1, &json!(project)), "{ended:?}");
+    let problem = row["problem"].as_str().unwrap();
+    assert!(problem.contains("whoever made it must end it") && !problem.contains("cache"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_whole_organizations_come_in_the_order_of_their_names() {
+    let rig = Rig::with(Settings { organizations: 5, projects: 5, ..Settings::default() }).await;
+    for project in rig.projects() {
+        plant(&rig, &project, 100, |key| key.project_id = None);
+    }
+    let document = rig.json(&["status", "--keys"]).await;
+    let homeless = rows(&document).iter().filter(|row| row["project_id"].is_null());
+    let names: Vec<_> = homeless.map(|row| row["organization"].as_str().unwrap()).collect();
+    assert!(names.len() == 5 && names.is_sorted(), "{names:?}");
 }

@@ -1,6 +1,7 @@
 //! Ends keys that nobody manages, because a person asks for it: for teams who move over from keys made by hand.
 //!
-//! This is the one place where a key is touched that the rotator did not create, and so it is narrow. It ends only
+//! This is the one place where a key is ended that the rotator did not create, and so it is narrow. (Only `undo` touches
+//! such keys too: by its name it enables one again.) It ends only
 //! keys that the rotator replaces: of a project whose published key is ours and works, with the scope `client` and no
 //! other, made by a person, older than the person says, and held by no reader of the secret any more (`readers`).
 //! Never a key of another instance, or one whose notes begin as those of a rotator; never a key of a whole
@@ -25,7 +26,7 @@ use crate::engine::deed::Deeds;
 use crate::engine::inventory::{Entry, KeyOwner};
 use crate::engine::observe::unmatched;
 use crate::engine::{PassError, Survey};
-use crate::exceptionless::{ExceptionlessClient, KeyCheck, Updated};
+use crate::exceptionless::{Deleted, ExceptionlessClient, KeyCheck, Updated};
 use crate::plan::Step;
 use crate::plan::reason::Conflict;
 use crate::plan::selection::Only;
@@ -34,6 +35,9 @@ use crate::vault::Secret;
 
 use super::readers::{self, Held};
 use super::{Engine, ROUNDS, Request, event};
+
+/// The stable word for a key that Exceptionless did not find.
+const GONE: &str = "gone";
 
 /// Which of them.
 #[derive(Debug, Clone)]
@@ -67,13 +71,24 @@ struct Home {
     published: ApiKey,
 }
 
+/// A key that is left alone.
+#[derive(Debug)]
+pub struct Refused {
+    /// The key.
+    pub key: Fingerprint,
+    /// Its project, if it is known.
+    pub project: Option<Arc<Project>>,
+    /// Why.
+    pub why: String,
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
     /// What may be ended.
     pub keys: Vec<Unmanaged>,
     /// What was asked for by name and may not, with the reason; and what may only later.
-    pub refused: Vec<(Fingerprint, String)>,
+    pub refused: Vec<Refused>,
     /// What could not be seen.
     pub blind: Vec<String>,
 }
@@ -123,6 +138,7 @@ pub(in crate::engine) async fn find(
         match judged {
             Ok(home) => {
                 let (Some(project), Some(step)) = (entry.project, step) else { continue };
+                let refused = |why: String| Refused { key, project: Some(Arc::clone(&project)), why };
                 let held = match held.entry(project.id.clone()) {
                     MapEntry::Occupied(known) => known.into_mut(),
                     MapEntry::Vacant(place) => place.insert(held_by_readers(engine, step, &home).await),
@@ -136,12 +152,14 @@ pub(in crate::engine) async fn find(
                         let why = format!(
                             "a secret published it, and readers may hold it; repeat the command after {until}"
                         );
-                        found.refused.push((key, why));
+                        found.refused.push(refused(why));
                     }
-                    Err(why) => found.refused.push((key, why.clone())),
+                    Err(why) => found.refused.push(refused(why.clone())),
                 }
             }
-            Err(why) if named => found.refused.push((key, why.to_owned())),
+            Err(why) if named => {
+                found.refused.push(Refused { key, project: entry.project, why: why.to_owned() });
+            }
             Err(_) => {}
         }
     }
@@ -149,10 +167,11 @@ pub(in crate::engine) async fn find(
         .keys
         .iter()
         .map(|one| one.key.fingerprint())
-        .chain(found.refused.iter().map(|(key, _)| *key))
+        .chain(found.refused.iter().map(|refused| refused.key))
         .collect();
     let missing = wish.keys.iter().filter(|key| !known.contains(key));
-    let unknown = missing.map(|key| (*key, "no such key is in the projects that were looked at".to_owned()));
+    let why = "no such key is in the projects that were looked at";
+    let unknown = missing.map(|key| Refused { key: *key, project: None, why: why.to_owned() });
     found.refused.extend(unknown);
     Ok(found)
 }
@@ -254,8 +273,8 @@ pub(in crate::engine) async fn end(
         }
         deeds.add(&one.project, key, outcome);
     }
-    for (key, why) in found.refused {
-        deeds.refuse(key, why);
+    for Refused { key, project, why } in found.refused {
+        deeds.refuse(project, key, why);
     }
     deeds.requests = engine.exceptionless.throttled_requests();
     deeds
@@ -288,29 +307,36 @@ async fn end_one(engine: &Engine, one: &Unmanaged, delete: bool) -> Result<&'sta
             Err(error) => return Err(event::chain(&error)),
         }
         let done = if delete {
-            exceptionless.delete_keys(turn, std::slice::from_ref(&one.key)).await.map(|_| "deleted")
+            let deleted = exceptionless.delete_keys(turn, std::slice::from_ref(&one.key)).await;
+            deleted.map(|deleted| match deleted {
+                Deleted::All => "deleted",
+                Deleted::Unfound => GONE,
+            })
         } else {
             exceptionless.set_disabled(turn, &one.key, true).await.map(|updated| match updated {
                 Updated::Done => "disabled",
-                Updated::Unfound => "gone",
+                Updated::Unfound => GONE,
             })
         };
         match done {
-            Ok(done) => return has_ended(engine, one).await.map(|()| done),
+            Ok(done) => return has_ended(engine, one, done == GONE).await.map(|()| done),
             Err(error) => failure = event::chain(&error),
         }
     }
     Err(failure)
 }
 
-/// A key that Exceptionless did not find may be one that this user no longer sees.
-async fn has_ended(engine: &Engine, one: &Unmanaged) -> Result<(), String> {
+/// A key that Exceptionless did not find may be one that this user may see, and not change.
+async fn has_ended(engine: &Engine, one: &Unmanaged, unfound: bool) -> Result<(), String> {
     match engine.exceptionless.key_works(&one.key).await {
         Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => Ok(()),
+        Ok(KeyCheck::Works) if unfound => Err(
+            "Exceptionless does not find it for this user, and it works: it may be a colleague's own, or the user has left the \
+             organization; whoever made it must end it"
+                .to_owned(),
+        ),
         Ok(KeyCheck::Works) => {
-            Err("it still works: a cache remembers it for up to five minutes, or this user may no longer \
-                                    change it; repeat the command then"
-                .to_owned())
+            Err("it still works: a cache remembers it for up to five minutes; repeat the command then".to_owned())
         }
         Err(error) => Err(format!("whether it still works could not be learned: {}", event::chain(&error))),
     }
