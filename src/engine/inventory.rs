@@ -133,8 +133,8 @@ pub fn out_of_reach(step: &Step, cut: Cut, inventory: &[Entry]) -> Vec<Fingerpri
     entries.filter(is_here).filter(stays).map(|entry| entry.key.fingerprint()).collect()
 }
 
-/// The keys that were listed: those of the projects that were looked at, in their order, then those of their organizations,
-/// and of each the oldest first.
+/// The keys that were listed: those of the projects that were looked at, in their order, then those of their organizations
+/// by name, and of each the oldest first.
 pub(super) fn take(
     instance: &Instance,
     projects: &[Observed],
@@ -159,10 +159,12 @@ pub(super) fn take(
         }
         let (at, observed) = observed.flatten().unzip();
         let owner = KeyOwner::of(instance, listed.notes.as_deref());
-        let order = (at.unwrap_or(usize::MAX), listed.created);
+        let organization_name = Arc::clone(names.get(&listed.organization_id)?);
+        let home = at.is_none().then(|| (Arc::clone(&organization_name), listed.organization_id.clone()));
+        let order = (at.unwrap_or(usize::MAX), home, listed.created);
         let entry = Entry {
             project: observed.map(|observed| Arc::clone(&observed.target.project)),
-            organization_name: Arc::clone(names.get(&listed.organization_id)?),
+            organization_name,
             condition: condition(&listed, &owner, observed, now),
             marked: listed.notes.as_deref().is_some_and(is_marked),
             owner,
@@ -176,7 +178,7 @@ pub(super) fn take(
         Some((order, entry))
     };
     let mut entries: Vec<_> = listed.into_iter().filter_map(entry).collect();
-    entries.sort_by_key(|(order, _)| *order);
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
