@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::daemon::telemetry;
+use crate::domain::key::without_keys;
 
 pub use exit::Exit;
 
@@ -108,7 +109,12 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, everything else is a mistake in the command line.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
+            let (text, shown) = (error.to_string(), without_keys(&error.to_string()));
+            if exit == Exit::Done || shown == text {
+                let _ = error.print();
+            } else {
+                eprint!("{shown}");
+            }
             return exit.into();
         }
     };

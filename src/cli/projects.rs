@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::domain::key::without_keys;
 use crate::domain::policy::Pattern;
 use crate::plan::selection::Only;
 
@@ -53,8 +54,8 @@ impl Projects {
 
 /// Reads the patterns of a command line.
 pub(super) fn patterns(what: &str, texts: &[String]) -> Result<Vec<Pattern>, Failure> {
-    let read = |text: &String| {
-        Pattern::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("the {what} {error}")))
-    };
+    let problem = |error| without_keys(&format!("the {what} {error}"));
+    let read =
+        |text: &String| Pattern::parse(text).map_err(|error| Failure::new(Exit::Usage, problem(error)));
     texts.iter().map(read).collect()
 }

@@ -84,9 +84,44 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// Text that somebody typed, with words in place of what may be a key: one gets into a command line where something else
+/// belongs. Shorter runs of its letters are ids and names; ids have 24, of which newer keys have 40.
+pub fn without_keys(text: &str) -> String {
+    const LONGEST_ID: usize = 24;
+    let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let run = rest.find(|letter| !is_of_key(letter)).unwrap_or(rest.len());
+        let (letters, after) = rest.split_at(run);
+        shown.push_str(if run > LONGEST_ID { "what looks like a key" } else { letters });
+        let others = after.find(is_of_key).unwrap_or(after.len());
+        shown.push_str(&after[..others]);
+        rest = &after[others..];
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_key_is_not_shown_again() {
+        let key = "Zx81aQ0pLmN7bVc2RtYu5IoPsDf3GhJk9LzXcVb4";
+        for (text, shown) in [
+            (format!("'{key}'"), "'what looks like a key'"),
+            (format!("Acme/{key}"), "Acme/what looks like a key"),
+            (format!("tip: --{key}, é{key}"), "tip: what looks like a key, éwhat looks like a key"),
+            (
+                "the project \"64f0c0ffee00010000000001\"".to_owned(),
+                "the project \"64f0c0ffee00010000000001\"",
+            ),
+            (String::new(), ""),
+        ] {
+            assert_eq!(without_keys(&text), shown);
+        }
+    }
 
     #[test]
     fn a_key_prints_as_its_fingerprint() {

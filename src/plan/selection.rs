@@ -4,12 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::key::ApiKey;
+use crate::domain::key::without_keys;
 use crate::domain::policy::{Pattern, Policy, Verdict};
 use crate::domain::project::Project;
-
-/// Ids have 24 letters and digits, of which newer keys have 40.
-const LONGEST_ID: usize = 24;
 
 /// Which of the selected projects a command is for: all, unless it names some. Where it names projects and
 /// organizations, these projects of these organizations.
@@ -44,11 +41,7 @@ impl Only {
     /// The patterns, for people.
     pub fn named(&self) -> String {
         let patterns = self.projects.iter().chain(&self.organizations);
-        // A key, written where a project belongs, is not repeated.
-        let shown = |pattern: &Pattern| match ApiKey::parse(pattern.as_str()) {
-            Ok(_) if pattern.as_str().len() > LONGEST_ID => "what looks like a key".to_owned(),
-            _ => format!("{:?}", pattern.as_str()),
-        };
+        let shown = |pattern: &Pattern| format!("{:?}", without_keys(pattern.as_str()));
         patterns.map(shown).collect::<Vec<_>>().join(", ")
     }
 }

@@ -79,6 +79,15 @@ async fn a_key_where_its_fingerprint_or_a_project_belongs_is_not_repeated() {
         (vec!["retire-unmanaged", "--older-than", "90d", "--yes", "--key", key], "never the key itself"),
         (vec!["explain", key], "what looks like a key"),
         (vec!["rotate", "--project", key], "what looks like a key"),
+        (vec!["rotate", "--project", &format!("Acme/{key}")], "Acme/what looks like a key"),
+        (vec!["rotate", "--project", &format!("[{key}")], "what looks like a key"),
+        (vec!["rotate", "--organization", &format!("*{key}")], "what looks like a key"),
+        (vec!["undo", key], "'what looks like a key'"),
+        (vec!["rotate", &format!("--{key}")], "what looks like a key"),
+        (vec![key], "what looks like a key"),
+        (vec!["rotate", "--revoke-previous-now", "--minted-before", key], "what looks like a key"),
+        (vec!["status", "--keys", "--older-than", key], "what looks like a key"),
+        (vec!["plan", "--output", key], "what looks like a key"),
     ] {
         let rig = Rig::sized(1).await;
         let ended = rig.run(&command).await;
