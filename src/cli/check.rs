@@ -43,7 +43,7 @@ async fn examine(engine: &Engine, config: &Config, findings: &mut Findings) {
         return;
     }
     let before = engine.exceptionless.throttled_requests();
-    match engine.survey(&Request::default()).await {
+    match engine.survey(&Request { lenient: true, ..Request::default() }).await {
         Ok(survey) => {
             let look = engine.exceptionless.throttled_requests() - before;
             fleet::projects(&engine.policy, &survey, findings);

@@ -39,7 +39,7 @@ pub(super) struct Options {
 pub(super) fn run(file: Option<&Path>, options: &Options) -> Result<Exit, Failure> {
     let projects = patterns("project", std::slice::from_ref(&options.project))?;
     let only = Only { projects, ..Only::default() };
-    let request = Request { only, ..Request::default() };
+    let request = Request { only, lenient: true, ..Request::default() };
     let (engine, _) = setup::command(file, true)?;
     let (steps, left_out, exit) =
         match setup::block_on(progress::shown(engine.progress.subscribe(), engine.survey(&request)))? {

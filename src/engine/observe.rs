@@ -73,7 +73,7 @@ pub(super) async fn survey(engine: &Engine, request: &Request) -> Result<Survey,
     }
 
     engine.progress.send_replace(Progress::reading(targets.len()));
-    let mut reads = read_secrets(engine, &targets, &suspended).await?;
+    let mut reads = read_secrets(engine, &targets, &suspended, request.lenient).await?;
     // A part of the fleet cannot tell whether a tenth of it has vanished.
     let whole = request.only.is_all() && blind.is_empty();
     let strays = find_strays(engine, &targets, &others, &reads, &mut blind).await;

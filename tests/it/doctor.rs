@@ -159,6 +159,41 @@ async fn each_gap_in_the_policy_is_found_at_every_path_that_would_be_written_wit
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_everywhere_is_asked_for_by_its_folder() {
+    let mut rig = Rig::sized(5).await;
+    rig.set("vault", "path", "\"elsewhere/{project_id}\"");
+    let (mount, project) = (rig.corner.mount.clone(), rig.projects().remove(0));
+    let ended = check(&rig).await;
+    assert_eq!(ended.code, 77, "{ended:?}");
+    let policy = said(&ended, "vault policy");
+    let line = format!(
+        "5 paths lack create, read, update, such as {mount}/data/elsewhere/{project}; \
+         add path \"{mount}/data/elsewhere/*\""
+    );
+    assert!(policy.iter().any(|(_, detail)| detail.contains(&line)), "{line} is not in {policy:#?}");
+    finds(&ended, "budget", "ok", &["rotating all 5 projects"]);
+    assert!(said(&ended, "projects").iter().any(|(_, detail)| detail.starts_with("2 more")), "{ended:?}");
+
+    let story = rig.run(&["explain", &project]).await;
+    assert_eq!(story.code, 1, "{story:?}");
+    for words in
+        ["selected   yes", "[rotation]", &format!("path       elsewhere/{project}"), "blocked    its secret"]
+    {
+        assert!(story.stdout.contains(words), "{words} is not in {story:?}");
+    }
+    assert_eq!(rig.run(&["rotate"]).await.code, 77, "a pass ends before it decides anything");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_cannot_be_read_is_not_called_free() {
+    let mut rig = Rig::sized(2).await;
+    rig.config.insert("[override]".to_owned(), "match = \"Project 2\"\npath = \"teams/two\"".to_owned());
+    let ended = check(&rig).await;
+    assert_eq!(ended.code, 77, "{ended:?}");
+    assert!(said(&ended, "paths").is_empty(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_may_not_renew_itself_or_ask_is_told_apart_from_a_gap() {
     let rig = Rig::sized(1).await;
     rig.corner.amend_policy(|policy| policy.replace("auth/token/renew-self", "auth/token/renew")).await;

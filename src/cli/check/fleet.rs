@@ -9,6 +9,9 @@ use crate::plan::selection::idle;
 
 use super::Findings;
 
+/// How many of the projects that could not be looked at are named.
+const NAMED: usize = 3;
+
 pub(super) fn projects(policy: &Policy, survey: &Survey, findings: &mut Findings) {
     let steps = &survey.plan.steps;
     findings.fine(
@@ -26,6 +29,7 @@ pub(super) fn projects(policy: &Policy, survey: &Survey, findings: &mut Findings
         }
     }
     let mut conflicts = false;
+    let mut unseen = Vec::new();
     for step in steps {
         let Decision::Hold(hold) = &step.decision else { continue };
         let text = format!("{}: {hold}", step.observed.target.project.full_name());
@@ -41,10 +45,18 @@ pub(super) fn projects(policy: &Policy, survey: &Survey, findings: &mut Findings
                 conflicts = true;
                 findings.bad("paths", failed(text));
             }
-            Hold::Misplaced | Hold::Unseen(_) => findings.bad("projects", failed(text)),
+            Hold::Misplaced => findings.bad("projects", failed(text)),
+            Hold::Unseen(_) => unseen.push(text),
         }
     }
-    if !conflicts {
+    // What one lacks, most of them lack, and `rights` says what it is.
+    if let Some(more @ 1..) = unseen.len().checked_sub(NAMED) {
+        unseen.truncate(NAMED);
+        unseen.push(format!("{more} more could not be looked at either"));
+    }
+    let dark = !unseen.is_empty();
+    unseen.into_iter().for_each(|text| findings.bad("projects", failed(text)));
+    if !conflicts && !dark {
         findings.fine("paths", "each project has a path of its own, which is free or ours");
     }
 }

@@ -29,11 +29,13 @@ pub(super) enum Read {
 }
 
 /// Reads the secret of each target. One that cannot be read does not stop the others; but if none can,
-/// or many in a row find no Vault, the pass ends before it decides anything.
+/// or many in a row find no Vault, the pass ends before it decides anything. A `lenient` one goes on without
+/// the right to read any.
 pub(super) async fn read_secrets(
     engine: &Engine,
     targets: &[Target],
     suspended: &HashSet<OrganizationId>,
+    lenient: bool,
 ) -> Result<HashMap<ProjectId, Read>, PassError> {
     let lost_in_a_row = AtomicUsize::new(0);
     let first_error = OnceLock::new();
@@ -76,6 +78,7 @@ pub(super) async fn read_secrets(
     if any_active
         && !read.iter().any(|(_, outcome)| matches!(outcome, Read::Secret(_)))
         && let Some(error) = first_error.into_inner()
+        && !(lenient && error.kind() == VaultKind::NotPermitted)
     {
         return Err(PassError::Vault(error));
     }
