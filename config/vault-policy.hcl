@@ -52,3 +52,8 @@ path "auth/token/lookup-self" {
 path "auth/token/renew-self" {
   capabilities = ["update"]
 }
+
+# End the login with the command, or the daemon, that logged in.
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}

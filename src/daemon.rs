@@ -175,6 +175,7 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
     }
     notify::stopping();
     candidate.renounce().await;
+    setup.engine.vault.log_out().await;
     tracing::info!(event = "daemon.stopped", "stopped");
     Ok(())
 }

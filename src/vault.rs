@@ -117,6 +117,12 @@ impl VaultStore {
         self.0.session.wrapped(&self.0.transport).await
     }
 
+    /// Ends the login of this process, if it has one of its own: the last thing to ask of Vault. It never fails and
+    /// takes a moment at most.
+    pub async fn log_out(&self) {
+        self.0.session.log_out(&self.0.transport).await;
+    }
+
     /// When the token ends, unless it never does or is being replaced at this moment.
     pub fn token_ends(&self) -> Option<Instant> {
         self.0.session.ends()

@@ -1,5 +1,7 @@
 //! From the command line's file name to an engine: the composition root.
 
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tokio::runtime::Builder;
@@ -19,11 +21,29 @@ pub(super) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
 
 /// Reads the configuration, begins to log on standard error, and connects to nothing yet. `quiet` is for
 /// commands whose output a person reads.
-pub(super) fn command(file: Option<&Path>, quiet: bool) -> Result<(Engine, Loaded), Failure> {
+pub(super) fn command(file: Option<&Path>, quiet: bool) -> Result<(Hired, Loaded), Failure> {
     let loaded = load(file)?;
     telemetry::install(&loaded.config.log, Stream::Stderr, quiet);
     warn(&loaded.warnings);
-    Ok((Engine::new(&loaded.config, &Traffic::default())?, loaded))
+    Ok((Hired(Engine::new(&loaded.config, &Traffic::default())?), loaded))
+}
+
+/// The engine of one command. However that ends, its login at Vault ends with it.
+pub(super) struct Hired(Engine);
+
+impl Deref for Hired {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.0
+    }
+}
+
+impl Drop for Hired {
+    fn drop(&mut self) {
+        // The command has done its work, and nothing that happens here is its failure.
+        let _ = catch_unwind(AssertUnwindSafe(|| block_on(self.vault.log_out())));
+    }
 }
 
 /// Says what is legal but unwise.

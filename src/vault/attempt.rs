@@ -30,6 +30,7 @@ pub(super) enum Operation {
     LookUpWrapping,
     Unwrap,
     Renew,
+    LogOut,
     LookUp,
     InspectMount,
     AskCapabilities,
@@ -62,13 +63,15 @@ impl Operation {
                 | Self::LookUpWrapping
                 | Self::Unwrap
                 | Self::Renew
+                | Self::LogOut
                 | Self::LookUp
         )
     }
 
-    /// Whether it can be sent again without a thought. A login may use up a secret id, and unwrapping uses up the token.
+    /// Whether it can be sent again without a thought. A login may use up a secret id, unwrapping uses up the token, and
+    /// whoever logs out is in a hurry.
     pub(super) fn is_repeatable(self) -> bool {
-        !self.writes() && !matches!(self, Self::LogIn | Self::Unwrap)
+        !self.writes() && !matches!(self, Self::LogIn | Self::LogOut | Self::Unwrap)
     }
 
     /// The stable word for logs and tests.
@@ -89,6 +92,7 @@ impl Operation {
             Self::LookUpWrapping => "look_up_wrapping",
             Self::Unwrap => "unwrap",
             Self::Renew => "renew",
+            Self::LogOut => "log_out",
             Self::LookUp => "look_up",
             Self::InspectMount => "inspect_mount",
             Self::AskCapabilities => "ask_capabilities",
@@ -110,6 +114,7 @@ impl Operation {
             | Self::List
             | Self::Unwrap
             | Self::Renew
+            | Self::LogOut
             | Self::LookUp
             | Self::InspectMount
             | Self::AskCapabilities
@@ -128,6 +133,7 @@ impl Operation {
             Self::LookUpWrapping => "look up the wrapping token at",
             Self::Unwrap => "unwrap the secret id at",
             Self::Renew => "renew the token at",
+            Self::LogOut => "revoke the token at",
             Self::LookUp => "look up the token at",
             Self::InspectMount | Self::AskCapabilities | Self::AskHealth => "ask",
         }
@@ -147,6 +153,7 @@ impl Operation {
             | Self::LookUpWrapping
             | Self::Unwrap
             | Self::Renew
+            | Self::LogOut
             | Self::AskCapabilities => r#""update""#,
         }
     }

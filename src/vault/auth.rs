@@ -29,6 +29,7 @@ pub use wrapped::Wrapped;
 
 mod lease;
 mod login;
+mod logout;
 mod lookup;
 mod wrapped;
 

@@ -1,13 +1,17 @@
 //! What Vault says of a token.
 //!
-//! vaultrs wants to know more of it than we do, the token itself and its accessor included; and an agent that puts its own
+//! vaultrs wants to know more of it than we do, and demands the token itself and its accessor; but an agent that puts its own
 //! token in place of ours leaves out just these.
 
-use serde::Deserialize;
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
 pub(in crate::vault) struct Lookup {
+    /// The token itself.
+    #[serde(default, deserialize_with = "secret")]
+    pub(in crate::vault) id: Option<SecretString>,
     #[serde(default)]
     pub(in crate::vault) display_name: String,
     pub(in crate::vault) policies: Vec<String>,
@@ -18,4 +22,8 @@ pub(in crate::vault) struct Lookup {
     pub(in crate::vault) renewable: Option<bool>,
     #[serde(default)]
     pub(in crate::vault) num_uses: u64,
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
 }

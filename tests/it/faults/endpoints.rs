@@ -38,7 +38,7 @@ const fn of(
 }
 
 /// A path that fits two of them is the first one's.
-pub const ENDPOINTS: [Endpoint; 25] = {
+pub const ENDPOINTS: [Endpoint; 26] = {
     use Server::{Exceptionless, Vault};
     use Situation::{
         Check, Disabling, FirstPublication, LongPass, LostMint, Retirement, Rotation, Shared, TokenOfItsOwn,
@@ -61,6 +61,7 @@ pub const ENDPOINTS: [Endpoint; 25] = {
         of(Vault, "unwrap", "POST", "/v1/sys/wrapping/unwrap", WrappedSecretId),
         of(Vault, "look_up", "GET", "/v1/auth/token/lookup-self", TokenOfItsOwn),
         of(Vault, "renew", "POST", "/v1/auth/token/renew-self", LongPass),
+        of(Vault, "log_out", "POST", "/v1/auth/token/revoke-self", Rotation),
         of(Vault, "inspect_mount", "GET", "/v1/sys/internal/ui/mounts/{mount}", Rotation),
         of(Vault, "ask_capabilities", "POST", "/v1/sys/capabilities-self", Rotation),
         of(Vault, "ask_health", "GET", "/v1/sys/health", Check),

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use exceptionless_emulator::Settings;
+use exceptionless_emulator::{Fault, Kind, Settings};
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::secrecy::FINEST;
 use crate::support::durable::Durable;
@@ -76,6 +76,58 @@ async fn each_method_logs_in_and_publishes_and_check_names_it_and_prints_no_secr
         }
     }))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_and_the_daemon_end_their_login_and_leave_a_token_of_others_alone() {
+    join_all(METHODS.map(async |method| {
+        let settings = Settings { organizations: 1, projects: 1, ..Settings::default() };
+        let mut rig = Login::rig(method, settings).await;
+        let mut login = Login::by(method, &mut rig).await;
+        for arguments in [&["plan"][..], &["rotate", "--all"], &["explain", "nothing like it"]] {
+            login.renew(&rig).await;
+            let ended = rig.run(arguments).await;
+            assert!(ended.stderr.contains("vault.login") || arguments[0] != "rotate", "{ended:?}");
+            assert_eq!(login.logins(&rig).await, 0, "{method}: {arguments:?}");
+        }
+        login.renew(&rig).await;
+        let mut daemon = rig.daemon();
+        daemon.until("daemon.sleeping", 1).await;
+        assert_eq!(login.logins(&rig).await, usize::from(method != "token"), "{method}");
+        daemon.signal("HUP");
+        daemon.until("daemon.sleeping", 2).await;
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended().await, 0, "{method}: {}", daemon.text());
+        assert!(login.logins(&rig).await <= 1, "{method}: what a reload left behind ends by itself");
+        if method == "token" {
+            let token = std::fs::read_to_string(rig.path("vault-token")).unwrap();
+            let path = "auth/token/lookup";
+            let (status, _) = rig.corner.bao.any("POST", path, json!({"token": token})).await;
+            assert!(status.is_success(), "it is not ours to revoke");
+        }
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_cannot_be_ended_is_no_failure() {
+    let mut rig = Rig::sized(1).await;
+    rig.rotate().await;
+    let name = rig.corner.mount.clone();
+    let batch = json!({"token_type": "batch", "token_ttl": "1m"});
+    rig.corner.bao.root("POST", &format!("auth/{name}/role/{name}"), batch).await;
+    let ended = rig.rotate().await;
+    assert!(ended.stderr.contains("vault.logout_failed"), "{ended:?}");
+
+    let service = json!({"token_type": "service"});
+    rig.corner.bao.root("POST", &format!("auth/{name}/role/{name}"), service).await;
+    let relay = rig.relay_vault().await;
+    relay.add_fault(
+        Fault::new("POST", "/v1/auth/token/revoke-self", Kind::Hang(Duration::from_secs(60))).always(),
+    );
+    let begun = std::time::Instant::now();
+    rig.rotate().await;
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
