@@ -143,24 +143,49 @@ impl Secrets {
     }
 
     /// A secret is easily written where the name of its file belongs. So a name is repeated only when it
-    /// is certainly one: when something is there, or at least its folder, or when it is our own.
+    /// is certainly one: when something is there, or at least a folder on the way to it, or when it is our own.
     pub(super) fn unreadable(&self, place: &Place, path: &Path, error: &io::Error) -> Complaint {
-        let is_name = place.layer() == Layer::Default
-            || path.exists()
-            || (path.is_absolute() && self.names_other_folder(path));
-        let problem = match (error.kind(), is_name) {
-            (io::ErrorKind::NotFound, true) => format!("the file {} does not exist", path.display()),
-            (_, true) => format!("the file {} cannot be read: {error}", path.display()),
-            (_, false) => format!(
-                "no file of that name is in {} (the name is not repeated here, in case it is the secret itself)",
-                self.folders()
-            ),
+        let is_ours = place.layer() == Layer::Default;
+        let is_name = is_ours || path.exists() || self.leads_elsewhere(path);
+        let missing = path.ancestors().skip(1).take_while(|folder| !folder.is_dir()).last();
+        let problem = match (error.kind(), is_name, missing) {
+            (io::ErrorKind::NotFound, true, Some(folder)) if !is_ours => {
+                format!("the folder {} does not exist", folder.display())
+            }
+            (io::ErrorKind::NotFound, true, _) => format!("the file {} does not exist", path.display()),
+            (_, true, _) => format!("the file {} cannot be read: {error}", path.display()),
+            (_, false, _) => {
+                let place = match path.is_absolute() && !self.searches(path) {
+                    true => "exists".to_owned(),
+                    false => format!("is in {}", self.folders()),
+                };
+                format!(
+                    "no file of that name {place} (the name is not repeated here, in case it is the secret itself)"
+                )
+            }
         };
         Complaint::new(problem, "write the name of a file that holds the secret and that this user may read")
     }
 
-    fn names_other_folder(&self, path: &Path) -> bool {
-        let searched = |folder: &Path| folder == self.folder || self.credentials.as_deref() == Some(folder);
-        path.parent().is_some_and(|folder| folder.parent().is_some() && !searched(folder) && folder.is_dir())
+    /// Whether it begins, as no secret would by chance, with a folder that exists and that we do not search anyway.
+    fn leads_elsewhere(&self, path: &Path) -> bool {
+        let Some(parent) = path.parent() else { return false };
+        let base = parent.ancestors().find(|folder| folder.is_dir());
+        let is_deep = base.is_some_and(|folder| folder.parent().is_some());
+        let is_other = match base == Some(parent) {
+            true => !self.searched().any(|folder| folder == parent),
+            false => !self.searches(path),
+        };
+        path.is_absolute() && is_deep && is_other
+    }
+
+    /// Whether a name that is not absolute may have led there.
+    fn searches(&self, path: &Path) -> bool {
+        self.searched().any(|folder| path.starts_with(folder))
+    }
+
+    fn searched(&self) -> impl Iterator<Item = &Path> {
+        let folders = [Some(&self.folder), self.credentials.as_ref()].into_iter().flatten();
+        folders.filter(|folder| !folder.as_os_str().is_empty()).map(PathBuf::as_path)
     }
 }

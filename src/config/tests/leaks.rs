@@ -23,6 +23,8 @@ fn a_secret_in_the_wrong_place_of_the_file_is_not_repeated() {
         ("exceptionless", format!("passwort = \"{MARKER}\"")),
         ("exceptionless", format!("password_file = \"{MARKER}\"")),
         ("exceptionless", format!("password_file = \"/{MARKER}\"")),
+        ("exceptionless", format!("password_file = \"/{MARKER}/{MARKER}\"")),
+        ("exceptionless", format!("password_file = \"{MARKER}/{MARKER}\"")),
         ("exceptionless", format!("password_file = [\"{MARKER}\"]")),
         ("exceptionless", format!("token = \"{MARKER}\"")),
         ("exceptionless", format!("auth = \"{MARKER}\"")),
@@ -102,4 +104,21 @@ fn what_was_loaded_prints_no_secret() {
     let said = format!("{loaded:?}\n{}", loaded.effective);
     assert!(!said.contains(MARKER), "{said}");
     assert!(said.contains("ROTATOR__EXCEPTIONLESS__PASSWORD"), "{said}");
+}
+
+#[test]
+fn a_name_is_told_from_a_secret_by_the_folder_where_it_begins() {
+    let (desk, other) = (Desk::new(), TempDir::new().expect("a folder"));
+    let missing = other.path().join("run/secrets").display().to_string();
+    let (there, beside) = (other.path().display(), desk.folder.path().display());
+    for (name, said) in [
+        (format!("{missing}/x"), format!("the folder {there}/run does not exist")),
+        (format!("{there}/x"), format!("the file {there}/x does not exist")),
+        ("/no-such-folder/x".to_owned(), "no file of that name exists (the name is not repeated".to_owned()),
+        ("no-such-folder/x".to_owned(), format!("no file of that name is in {beside} (the name")),
+    ] {
+        let toml = desk.with("exceptionless", &format!("password_file = \"{name}\""));
+        let error = desk.load(&toml, &[]).expect_err("no such file").to_string();
+        assert!(error.contains(&said), "{name}: {error}");
+    }
 }
