@@ -10,7 +10,7 @@ use crate::daemon::named::Named;
 use crate::daemon::status::Row;
 use crate::daemon::times::relative;
 use crate::domain::clocks::time_text;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Revocation};
 use crate::domain::project::Project;
 use crate::domain::secret::Published;
 use crate::domain::shape::Shape;
@@ -99,6 +99,8 @@ struct Explained {
     explanation: String,
     schedule: String,
     rule: String,
+    revocation: &'static str,
+    disabled_for_seconds: Option<u64>,
 }
 
 impl Explained {
@@ -108,6 +110,14 @@ impl Explained {
             explanation: step.decision.to_string(),
             schedule: step.observed.target.rule.schedule.to_string(),
             rule: rule(policy, step),
+            revocation: match step.observed.target.rule.revocation {
+                Revocation::Delete => "delete",
+                Revocation::DisableThenDelete { .. } => "disable_then_delete",
+            },
+            disabled_for_seconds: match step.observed.target.rule.revocation {
+                Revocation::Delete => None,
+                Revocation::DisableThenDelete { disabled_for } => Some(disabled_for.as_secs()),
+            },
         }
     }
 }
@@ -119,6 +129,16 @@ fn rule(policy: &Policy, step: &Step) -> String {
             format!("override[{index}], the first that matches, by {:?}", pattern.as_str())
         }
         None => "[rotation]; no [[override]] matches".to_owned(),
+    }
+}
+
+/// What becomes of a key whose overlap is over.
+fn end(revocation: Revocation) -> String {
+    match revocation {
+        Revocation::Delete => "deleted".to_owned(),
+        Revocation::DisableThenDelete { disabled_for } => {
+            format!("disabled for {} and deleted", humantime::format_duration(disabled_for))
+        }
     }
 }
 
@@ -142,11 +162,12 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
         (
             "rule",
             format!(
-                "{}: {}, spread over {}, overlap {}",
+                "{}: {}, spread over {}, overlap {}, then {}",
                 rule(policy, step),
                 target.rule.schedule,
                 humantime::format_duration(target.rule.splay),
-                humantime::format_duration(target.rule.overlap)
+                humantime::format_duration(target.rule.overlap),
+                end(target.rule.revocation)
             ),
         ),
         ("path", target.place.as_ref().map_or_else(|_| "none".to_owned(), ToString::to_string)),

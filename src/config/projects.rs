@@ -67,10 +67,17 @@ pub(super) fn rotation(
     let on_vanished = section.required("on_vanished", "\"keep\"", |given| {
         given.word(&[("keep", OnVanished::Keep), ("delete", OnVanished::Delete)])
     });
-    section.finish(report);
-
     let general = Terms { path, schedule, zone, splay, overlap, stages, disabled_for };
-    let overrides = overrides(sources, report, &general, now);
+    let mut rest = Report::default();
+    let overrides = overrides(sources, &mut rest, &general, now);
+    // What the overrides do not say is taken from here; and `config` prints the default, to be copied.
+    let disables = |one: &Override| matches!(one.rule.revocation, Revocation::DisableThenDelete { .. });
+    let is_taken = overrides.as_ref().is_none_or(|overrides| overrides.iter().any(disables));
+    if disabled_for.is_some_and(|lasts| lasts != DISABLED_FOR) && !is_taken {
+        useful(&mut section, stages);
+    }
+    section.finish(report);
+    report.append(rest);
     Some(Rotation {
         instance: instance?,
         rule: general.rule()?,
@@ -79,6 +86,20 @@ pub(super) fn rotation(
         overrides: overrides?,
     })
 }
+
+/// Whoever writes for how long keys shall be disabled believes that they are.
+fn useful(section: &mut Section<'_>, stages: Option<Stages>) {
+    if matches!(stages, Some(Stages::Delete)) && section.place("disabled_for").is_some() {
+        let complaint = Complaint::new(
+            "has no use with revocation = \"delete\"",
+            "remove it, or write revocation = \"disable_then_delete\"",
+        );
+        section.complain_of_pair("disabled_for", complaint);
+    }
+}
+
+/// As in `config/default.toml`.
+const DISABLED_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// How a key is revoked; for how long it is disabled stands elsewhere.
 #[derive(Clone, Copy)]
@@ -160,6 +181,7 @@ fn overrides(
         let overlap = section.optional("overlap", overlap);
         let stages = section.optional("revocation", stages);
         let disabled_for = section.optional("disabled_for", Given::positive);
+        useful(&mut section, stages.or(general.stages));
         section.finish(report);
 
         let terms = Terms {

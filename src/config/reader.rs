@@ -31,6 +31,14 @@ struct Unknown {
 }
 
 impl Report {
+    /// Puts what was read out of turn behind what comes before it in the file.
+    pub(super) fn append(&mut self, Self { problems, sections, known, unknown }: Self) {
+        self.problems.extend(problems);
+        self.sections.extend(sections);
+        self.known.extend(known);
+        self.unknown.extend(unknown);
+    }
+
     /// Adds the unknown keys. Last, because a key may belong into another section.
     pub(super) fn close(&mut self) {
         for Unknown { section, key, siblings, place } in std::mem::take(&mut self.unknown) {

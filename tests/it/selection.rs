@@ -71,6 +71,23 @@ async fn explain_says_which_pattern_and_which_rule_decided() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_says_what_becomes_of_old_keys() {
+    let mut rig = Rig::sized(2).await;
+    rig.set("rotation", "disabled_for", "\"30d\"");
+    let special = "match = \"Project 2\"\nrevocation = \"disable_then_delete\"".to_owned();
+    rig.config.insert("[override]".to_owned(), special);
+    let story = rig.run(&["explain", "Project*"]).await;
+    assert_eq!(story.code, 0, "{story:?}");
+    for words in ["overlap 1day, then deleted\n", "overlap 1day, then disabled for 30days and deleted\n"] {
+        assert!(story.stdout.contains(words), "{words} is not in {}", story.stdout);
+    }
+    let document = rig.json(&["explain", "Project 2"]).await;
+    let rule = &document["projects"][0];
+    assert_eq!(rule["revocation"], "disable_then_delete", "{rule}");
+    assert_eq!(rule["disabled_for_seconds"], 2_592_000, "{rule}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_a_project_that_is_left_out_is_told_which_pattern_leaves_it_out() {
     let mut rig = Rig::sized(2).await;
     rig.set("projects", "exclude", "[\"*2\"]");

@@ -68,7 +68,7 @@ fn the_shipped_file_names_every_key_and_no_other() {
     let all: String = DEFAULTS.lines().map(|line| line.trim_start_matches("# ").to_owned() + "\n").collect();
     let desk = Desk::new();
     let toml = format!(
-        "{GOOD}[[override]]\nmatch = \"a\"\npath = \"b\"\nschedule = \"@daily\"\ntimezone = \"UTC\"\nsplay = \"0s\"\noverlap = \"1h\"\nrevocation = \"delete\"\ndisabled_for = \"1h\"\n"
+        "{GOOD}[[override]]\nmatch = \"a\"\npath = \"b\"\nschedule = \"@daily\"\ntimezone = \"UTC\"\nsplay = \"0s\"\noverlap = \"1h\"\nrevocation = \"disable_then_delete\"\ndisabled_for = \"1h\"\n"
     );
     let text = desk.good(&toml, &[]).effective.to_string();
     let keys = |text: &str| -> Vec<String> {

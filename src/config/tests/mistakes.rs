@@ -148,6 +148,12 @@ const IN_FILE: &[(&str, &str, &str, &str)] = &[
     ("rotation", r#"concurrency = "8""#, "rotation.concurrency", "is text, not a whole number"),
     ("rotation", r#"revocation = "disable""#, "rotation.revocation", r#""delete", "disable_then_delete""#),
     ("rotation", r#"disabled_for = "0s""#, "rotation.disabled_for", "is 0"),
+    (
+        "rotation",
+        r#"disabled_for = "30d""#,
+        "rotation.disabled_for",
+        r#"has no use with revocation = "delete""#,
+    ),
     ("rotation", r#"disabled_for = 7"#, "rotation.disabled_for", "not a duration"),
     ("rotation", r#"on_vanished = "forget""#, "rotation.on_vanished", "none of the known words"),
     ("ha", r#"enabled = "yes""#, "ha.enabled", "is text, not true or false"),
@@ -306,6 +312,7 @@ fn overrides_are_checked_like_the_general_rule() {
     let rows = [
         ("match = []", "override[1].match", "no project matches"),
         ("match = \"x\"\npath = \"a/{b}\"", "override[1].path", "unknown placeholder"),
+        ("match = \"x\"\ndisabled_for = \"7d\"", "override[1].disabled_for", "has no use"),
         ("match = \"x\"\npath = \"fixed\"", "override[1].path", "is the path of override[0] as well"),
         ("match = \"x\"\ntimezone = \"Nowhere/AtAll\"", "override[1].timezone", "is not a time zone"),
         ("match = \"x\"\nsplay = 5", "override[1].splay", "is a whole number"),
