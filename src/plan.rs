@@ -278,8 +278,10 @@ fn sight<'a>(policy: &Policy, observed: &'a Observed) -> Result<&'a Sight, Hold>
     let conflict = match &sight.secret {
         SecretState::Absent | SecretState::Unclaimed { .. } => None,
         SecretState::Deleted { owner: Some(owner), .. } if owner.0 == policy.instance => None,
-        SecretState::Deleted { owner: None, .. } | SecretState::Foreign { owner: None, .. } => {
-            (!policy.adopt_paths).then_some(Conflict::Unmarked)
+        SecretState::Deleted { owner: None, .. } => (!policy.adopt_paths).then_some(Conflict::Unmarked),
+        SecretState::Foreign { owner: None, taken, .. } => {
+            let conflict = taken.clone().map_or(Conflict::Unmarked, Conflict::FieldTaken);
+            (!policy.adopt_paths).then_some(conflict)
         }
         SecretState::Deleted { owner: Some(owner), .. } | SecretState::Foreign { owner: Some(owner), .. } => {
             // Were it in the form in which we write now, it would be ours.

@@ -252,6 +252,8 @@ pub enum SecretState {
         version: u64,
         /// The other instance.
         owner: Option<Owner>,
+        /// Where secrets may be shared, the first field of the other hand that has the name of one of ours.
+        taken: Option<String>,
     },
 }
 

@@ -182,8 +182,8 @@ impl fmt::Display for Conflict {
             ),
             Self::FieldTaken(name) => write!(
                 f,
-                "another owner of the secret already has the field {name:?}; choose another name in [secret.fields], or set \
-                 vault.adopt_paths = true to take it over"
+                "another owner of the secret already has the field {name:?}; choose another vault.field_prefix, if it begins with \
+                 that, or another name in [secret.fields], or set vault.adopt_paths = true to take it over"
             ),
             Self::NoPath(problem) => write!(f, "no path can be made for it: {problem}"),
         }

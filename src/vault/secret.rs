@@ -163,17 +163,17 @@ impl Layout {
             return SecretState::Ours(Box::new(published));
         }
         let stamped_by_another = stamp.as_ref().is_some_and(|stamp| *stamp != self.owner);
-        let room = !marked
-            && !stamped_by_another
-            && self.other_prefixes(fields).next().is_none()
-            && !fields.keys().any(|name| self.is_standard(name) || self.shape.adds(name));
+        let mut names = fields.keys().filter(|_| self.shared);
+        let taken = names.find(|name| self.is_standard(name) || self.shape.adds(name)).cloned();
+        let other_form = self.other_prefixes(fields).next().is_some();
+        let room = !marked && !stamped_by_another && !other_form && taken.is_none();
         if self.shared && room {
             SecretState::Unclaimed { version }
         } else {
             let owner = owner
                 .or_else(|| stamp.filter(|_| stamped_by_another))
-                .or_else(|| self.other_prefixes(fields).next().map(|_| self.owner.clone()));
-            SecretState::Foreign { version, owner }
+                .or_else(|| other_form.then(|| self.owner.clone()));
+            SecretState::Foreign { version, owner, taken }
         }
     }
 

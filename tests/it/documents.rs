@@ -112,7 +112,8 @@ async fn each_document_has_the_names_that_it_promises() {
 
     let explain = rig.json(&["explain", "Project 1"]).await;
     assert_names(&explain, &["projects", "not_selected"]);
-    let of_explain = [&STATUS[..], &["explanation", "schedule", "rule", "revocation", "disabled_for_seconds"]].concat();
+    let of_explain =
+        [&STATUS[..], &["explanation", "schedule", "rule", "revocation", "disabled_for_seconds"]].concat();
     assert_names(&explain["projects"][0], &of_explain);
 
     let check = rig.json(&["check"]).await;

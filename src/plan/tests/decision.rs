@@ -219,9 +219,18 @@ fn somebody_elses_path_is_a_conflict() {
     let owner = |name| Some(Owner(instance(name)));
     let other = || Conflict::OtherInstance(instance("other"));
     for (secret, conflict, adopted) in [
-        (SecretState::Foreign { version: 2, owner: None }, Conflict::Unmarked, Ok(Due::PathAdopted)),
+        (
+            SecretState::Foreign { version: 2, owner: None, taken: None },
+            Conflict::Unmarked,
+            Ok(Due::PathAdopted),
+        ),
+        (
+            SecretState::Foreign { version: 2, owner: None, taken: Some("ex_api_key".to_owned()) },
+            Conflict::FieldTaken("ex_api_key".to_owned()),
+            Ok(Due::PathAdopted),
+        ),
         (SecretState::Deleted { version: 2, owner: None }, Conflict::Unmarked, Ok(Due::SecretDeleted)),
-        (SecretState::Foreign { version: 2, owner: owner("other") }, other(), Err(other())),
+        (SecretState::Foreign { version: 2, owner: owner("other"), taken: None }, other(), Err(other())),
         (SecretState::Deleted { version: 2, owner: owner("other") }, other(), Err(other())),
     ] {
         let scene = || Scene::new().secret(secret.clone()).asked();

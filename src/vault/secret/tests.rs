@@ -65,7 +65,7 @@ fn version(data: Value, custom_metadata: &[(&str, &str)]) -> ReadSecretResponse 
 }
 
 fn foreign(owner: Option<&str>) -> SecretState {
-    SecretState::Foreign { version: 3, owner: owner.map(|name| Owner(instance(name))) }
+    SecretState::Foreign { version: 3, owner: owner.map(|name| Owner(instance(name))), taken: None }
 }
 
 #[test]
@@ -92,7 +92,8 @@ fn a_shared_secret_has_room_unless_one_of_our_names_is_taken() {
     assert_eq!(state(json!({"api_key": 1, "managed_by": OTHERS}), &[]), unclaimed);
     assert_eq!(state(json!({"ex_else": 1}), &[("ex_managed_by", OURS)]), unclaimed);
     for taken in ["ex_api_key", "ex_managed_by", "ex_server_url"] {
-        assert_eq!(state(json!({taken: "x"}), &[]), foreign(None), "{taken}");
+        let found = SecretState::Foreign { version: 3, owner: None, taken: Some(taken.to_owned()) };
+        assert_eq!(state(json!({"else": 1, taken: "x"}), &[]), found, "{taken}");
     }
     assert_eq!(state(json!({"x": 1}), &[("ex_managed_by", OTHERS)]), foreign(Some("other")));
 }
@@ -195,7 +196,7 @@ fn a_name_that_another_owner_has_is_taken_until_the_secret_says_that_it_is_ours(
     assert_eq!(taken(json!({"ex_managed_by": OURS, "KEY": "x", "DSN": "y"})), Some("DSN".to_owned()));
     assert_eq!(taken(json!({"ex_managed_by": OURS, "ex_shape": mark, "KEY": "x", "DSN": "y"})), None);
     let state = merging_with(&rules).interpret(version(json!({"KEY": "x"}), &[])).state;
-    assert_eq!(state, foreign(None));
+    assert_eq!(state, SecretState::Foreign { version: 3, owner: None, taken: Some("KEY".to_owned()) });
 }
 
 #[test]

@@ -75,10 +75,10 @@ async fn the_secrets_of_others_are_told_apart() {
     store.publish(&path("other"), &publication(other.clone()), &SecretState::Absent, soon()).await.unwrap();
 
     let person = store.read(&path("person")).await.unwrap();
-    assert_eq!(person.state, SecretState::Foreign { version: 1, owner: None });
+    assert_eq!(person.state, SecretState::Foreign { version: 1, owner: None, taken: None });
     assert!(!person.has_others);
     let instance = store.read(&path("other")).await.unwrap();
-    assert_eq!(instance.state, SecretState::Foreign { version: 1, owner: Some(Owner(other)) });
+    assert_eq!(instance.state, SecretState::Foreign { version: 1, owner: Some(Owner(other)), taken: None });
 }
 
 #[tokio::test]

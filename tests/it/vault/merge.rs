@@ -62,7 +62,10 @@ async fn a_merge_does_not_overwrite_a_field_of_the_same_name() {
     let store = corner.merging_store().await;
     corner.put_raw("apps/a", json!({"ex_api_key": "of a person"})).await;
     let seen = store.read(&path("a")).await.unwrap();
-    assert_eq!(seen.state, SecretState::Foreign { version: 1, owner: None });
+    assert_eq!(
+        seen.state,
+        SecretState::Foreign { version: 1, owner: None, taken: Some("ex_api_key".to_owned()) }
+    );
 }
 
 #[tokio::test]
