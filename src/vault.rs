@@ -128,6 +128,11 @@ impl VaultStore {
         self.0.session.ends()
     }
 
+    /// Why the last attempt to renew the login, or to log in anew, failed; `None` if it did not.
+    pub fn trouble(&self) -> Option<VaultError> {
+        self.0.session.trouble()
+    }
+
     /// Sends a request with our token. A 403 leads to one more attempt if the token turns out to be dead.
     async fn call(&self, call: &Call, deadline: Option<Instant>) -> Result<Answer, VaultError> {
         let Inner { transport, .. } = &*self.0;

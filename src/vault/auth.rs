@@ -147,6 +147,12 @@ impl Session {
         state.lease.as_ref().and_then(|lease| lease.ends)
     }
 
+    /// Why the last attempt failed, unless another is under way at this moment.
+    pub(super) fn trouble(&self) -> Option<VaultError> {
+        let state = self.state.try_lock().ok()?;
+        state.setbacks.last().map(|setback| setback.error.clone())
+    }
+
     /// Called when Vault refuses `refused`. A dead token is replaced and its successor returned; `None`
     /// means that the token lives, so that a right is missing.
     pub(super) async fn replace_if_dead(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use exceptionless_emulator::{Fault, Kind};
 use reqwest::Method;
 
+use crate::support::login::{Login, WRAPPED};
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::visitor::{ADDRESSES, Visitor};
@@ -40,6 +41,29 @@ async fn a_daemon_that_cannot_work_says_so_and_why_and_lives_all_the_same() {
     daemon.signal("USR1");
     visitor.is_ready().await;
     assert_eq!(visitor.metric("ready", "").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn what_will_fail_later_is_not_called_well() {
+    let (mut rig, daemon, visitor) = watched().await;
+    let works = "Everything works.";
+    assert!(visitor.text("/").await.contains(works));
+    rig.set("rotation", "shedule", "\"0 3 * * *\"").write_config();
+    daemon.signal("HUP");
+    daemon.until("daemon.reload_refused", 1).await;
+    let page = visitor.text("/").await;
+    assert!(page.contains("was refused") && !page.contains(works), "{page}");
+
+    let mut rig = Rig::sized(1).await;
+    Login::by(WRAPPED, &mut rig).await;
+    Visitor::prepare(&mut rig);
+    let daemon = rig.daemon();
+    let visitor = Visitor::of(&daemon).await;
+    visitor.is_ready().await;
+    std::fs::write(rig.corner.secret_id_file(), "hvs.stolen").unwrap();
+    patience("it is told", async || !visitor.text("/").await.contains(works)).await;
+    let page = visitor.text("/").await;
+    assert!(page.contains("treat that as a compromise") && page.contains("as before"), "{page}");
 }
 
 #[tokio::test]

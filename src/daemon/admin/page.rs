@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::daemon::board::{Fleet, View};
 use crate::daemon::times::{relative, span};
 use crate::domain::clocks::time_text;
+use crate::engine::event::chain;
 use crate::engine::standing::Standing;
 use crate::plan::retire::Waiting;
 
@@ -88,8 +89,14 @@ pub(super) fn render(view: &View, now: DateTime<Utc>) -> Markup {
                         @if view.refused {
                             p .bad { "The configuration file was refused, and a restart would fail by it: run check." }
                         }
+                        @let trouble = view.engine.vault.trouble().filter(|_| unready.is_empty());
+                        @if let Some(trouble) = &trouble {
+                            p .bad { "The login at Vault could not be renewed: " (chain(trouble)) }
+                        }
                         @let troubled = view.fleet().map_or(0, |fleet| fleet.problems_in_all());
-                        @if unready.is_empty() && troubled == 0 {
+                        @if unready.is_empty() && troubled == 0 && (view.refused || trouble.is_some()) {
+                            p { "The keys are rotated as before." }
+                        } @else if unready.is_empty() && troubled == 0 {
                             p .good { "Everything works." }
                         } @else if unready.is_empty() {
                             p .bad { (count(troubled, "problem")) " to look at: see below." }
