@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rustify_derive::Endpoint;
 use serde::Deserialize;
 
@@ -39,6 +40,8 @@ pub struct Identity {
     pub ttl: Option<Duration>,
     /// Whether its life can be prolonged.
     pub renewable: bool,
+    /// When it ends in spite of all renewals, if that was said when it was made.
+    pub ends_at_last: Option<DateTime<Utc>>,
     /// How often it may still be used; `None` for one that is not counted.
     pub uses: Option<u64>,
 }
@@ -157,12 +160,15 @@ impl VaultStore {
             other => other?,
         };
         let ttl = remaining(&found);
+        let longest = (found.explicit_max_ttl > 0).then_some(found.explicit_max_ttl);
+        let ends = longest.and_then(|longest| found.creation_time.checked_add(longest));
         let Lookup { display_name, policies, identity_policies, renewable, num_uses, .. } = found;
         Ok(Identity {
             display_name,
             policies: policies.into_iter().chain(identity_policies.unwrap_or_default()).collect(),
             ttl,
             renewable: renewable.unwrap_or(false),
+            ends_at_last: ends.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
             uses: (num_uses > 0).then_some(num_uses),
         })
     }

@@ -121,6 +121,26 @@ async fn a_vault_token_that_will_end_is_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vault_token_that_no_renewal_keeps_alive_is_announced() {
+    let mut rig = Rig::sized(1).await;
+    let with_token = "method = \"token\"\ntoken_file = \"vault-token\"".to_owned();
+    rig.config.insert("vault.auth".to_owned(), with_token);
+    for (longest, warnings) in [("2m", 1), ("48h", 0)] {
+        let policies = [&rig.corner.mount];
+        let body = json!({"policies": policies, "ttl": "2m", "explicit_max_ttl": longest});
+        let answer = rig.corner.bao.root("POST", "auth/token/create", body).await;
+        std::fs::write(rig.path("vault-token"), answer["auth"]["client_token"].as_str().unwrap()).unwrap();
+        let said = said(&check(&rig).await, "vault token");
+        let warned = |(result, detail): &&(String, String)| {
+            result == "warning"
+                && detail.contains("however often it is renewed")
+                && detail.contains("vault-token")
+        };
+        assert_eq!(said.iter().filter(warned).count(), warnings, "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_gap_in_the_policy_is_found_at_every_path_that_would_be_written_with_the_line_that_closes_it() {
     let mut rig = Rig::sized(3).await;
     rig.set("rotation", "on_vanished", "\"delete\"");

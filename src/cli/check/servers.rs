@@ -26,6 +26,9 @@ const LOGIN_LIVES: Months = Months::new(3);
 /// Enough time for a person to replace a login.
 const SOON: TimeDelta = TimeDelta::days(14);
 
+/// A token that does not live so long would have to be replaced by hand all the time.
+const LASTING: TimeDelta = TimeDelta::days(1);
+
 /// Whether Exceptionless can be asked further.
 pub(super) async fn exceptionless(engine: &Engine, config: &Config, findings: &mut Findings) -> bool {
     match engine.exceptionless.who_am_i().await {
@@ -223,6 +226,15 @@ fn token(identity: &Identity, auth: &VaultAuth, findings: &mut Findings) {
             "it ends in {} and cannot be renewed; put another one into {token} before, as vault agent does, or use \
              method = \"approle\"",
             whole(ttl)
+        ));
+    }
+    if let (VaultAuth::Token { token }, true, Some(end)) = (auth, identity.renewable, identity.ends_at_last)
+        && end - clock::now() < LASTING
+    {
+        findings.unwise(CHECK, format!(
+            "it ends at {} however often it is renewed (explicit_max_ttl); put another one into {token} before, as vault \
+             agent does, or use method = \"approle\"",
+            time_text(end)
         ));
     }
 }

@@ -20,6 +20,12 @@ pub(in crate::vault) struct Lookup {
     pub(in crate::vault) ttl: u64,
     pub(in crate::vault) expire_time: Option<IgnoredAny>,
     pub(in crate::vault) renewable: Option<bool>,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub(in crate::vault) creation_time: i64,
+    /// How long it lives at the most, however often it is renewed, in seconds; 0 if nobody has said that.
+    #[serde(default)]
+    pub(in crate::vault) explicit_max_ttl: i64,
     #[serde(default)]
     pub(in crate::vault) num_uses: u64,
 }
