@@ -32,9 +32,10 @@ pub(super) async fn with_approle(
         secret_id: secret.expose_secret().to_owned(),
     };
     let mount = mount.to_owned();
+    let wrapping = ["hvs.", "s.", "b."].iter().any(|start| secret.expose_secret().starts_with(start));
     let refused = |said| match wrapped {
         true => LoginRefused::Unwrapped { mount, place, said },
-        false => LoginRefused::AppRole { mount, place, said },
+        false => LoginRefused::AppRole { mount, place, wrapping, said },
     };
     log_in(transport, &request, refused).await
 }

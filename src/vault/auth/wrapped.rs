@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::lease::same_secret;
 use crate::config::SecretSource;
@@ -186,7 +187,15 @@ async fn look_up(
     let call = transport.prepare(attempt, &LookUpWrapping { token: wrapping.expose_secret().to_owned() })?;
     let answer = match transport.send(&call, None, None).await {
         Err(VaultError::Rejected { .. } | VaultError::Forbidden { .. }) => {
-            return Err(spent(mount, place.to_owned(), unheard));
+            // Vault makes secret ids of this form, and no token.
+            let is_plain = Uuid::parse_str(wrapping.expose_secret()).is_ok();
+            return Err(match is_plain {
+                true => VaultError::Login(LoginRefused::Plain {
+                    mount: mount.to_owned(),
+                    place: place.to_owned(),
+                }),
+                false => spent(mount, place.to_owned(), unheard),
+            });
         }
         other => other?,
     };

@@ -7,13 +7,16 @@ use crate::vault::attempt::Said;
 pub enum LoginRefused {
     /// A role id with its secret id.
     #[error(
-        "Vault refuses the login at auth/{mount}: {said}; check vault.auth.mount, vault.auth.role_id, vault.namespace, and that the secret id in {place} is not expired or used up"
+        "Vault refuses the login at auth/{mount}: {said}; check vault.auth.mount, vault.auth.role_id, vault.namespace, and that the secret id in {place} is not expired or used up{}",
+        if *.wrapping { "; what stands there looks like a wrapping token, which needs vault.auth.secret_id_wrapped = true" } else { "" }
     )]
     AppRole {
         /// Where the method is mounted.
         mount: String,
         /// Where the secret id comes from.
         place: String,
+        /// Whether a token stands in its place.
+        wrapping: bool,
         /// Vault's own words.
         said: Said,
     },
@@ -32,13 +35,24 @@ pub enum LoginRefused {
     },
     /// A wrapping token that is not valid any more.
     #[error(
-        "the wrapping token in {place} was unwrapped before, or has expired; unless an earlier run of this rotator has used it up, somebody else may hold the secret id: treat that as a compromise, destroy the secret ids of the role (vault list auth/{mount}/role/NAME/secret-id) and look into Vault's audit log; then put a new wrapping token there: {}",
+        "the wrapping token in {place} was unwrapped before, or has expired, or is no wrapping token at all; unless an earlier run of this rotator has used it up, somebody else may hold the secret id: treat that as a compromise, destroy the secret ids of the role (vault list auth/{mount}/role/NAME/secret-id) and look into Vault's audit log; then put a new wrapping token there: {}",
         wrap(mount)
     )]
     Spent {
         /// Where the method is mounted.
         mount: String,
         /// Where the wrapping token comes from.
+        place: String,
+    },
+    /// A secret id that nobody has wrapped.
+    #[error(
+        "what stands in {place} is no wrapping token, but looks like a plain secret id; remove vault.auth.secret_id_wrapped, or put a wrapping token there: {}",
+        wrap(mount)
+    )]
+    Plain {
+        /// Where the method is mounted.
+        mount: String,
+        /// Where the wrapping token should come from.
         place: String,
     },
     /// A wrapping token that we have used up in vain.

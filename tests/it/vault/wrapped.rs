@@ -126,6 +126,20 @@ async fn whoever_gives_up_while_it_is_unwrapped_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_plain_secret_id_is_told_from_a_wrapping_token_and_neither_is_printed() {
+    let corner = Bao::shared().await.corner().await;
+    let secret_id = fs::read_to_string(corner.secret_id_file()).unwrap();
+    let refused = refusal(&store_at(&corner, &corner.bao.address).await).await;
+    let said = refused.to_string();
+    assert!(matches!(refused, LoginRefused::Plain { .. }) && said.contains("secret_id_wrapped"), "{said}");
+    assert!(!said.contains("compromise") && !said.contains(&secret_id), "{said}");
+
+    let wrapping = put(&corner, "1m").await;
+    let refused = refusal(&corner.store().await).await.to_string();
+    assert!(refused.contains("secret_id_wrapped = true") && !refused.contains(&wrapping), "{refused}");
+}
+
+#[tokio::test]
 async fn what_was_wrapped_elsewhere_is_left_alone() {
     let corner = Bao::shared().await.corner().await;
     let again = json!({"secret_id": "stolen-and-wrapped-again"});

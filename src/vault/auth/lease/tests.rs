@@ -20,7 +20,7 @@ fn down() -> VaultError {
 
 fn refused() -> VaultError {
     let (mount, place) = ("approle".to_owned(), "a file".to_owned());
-    VaultError::Login(LoginRefused::AppRole { mount, place, said: Said::new(&[], &[]) })
+    VaultError::Login(LoginRefused::AppRole { mount, place, wrapping: false, said: Said::new(&[], &[]) })
 }
 
 /// When Vault is asked in an hour in which somebody wants a token ten times a second.
