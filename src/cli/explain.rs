@@ -195,7 +195,13 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
     story.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
     if let Some(next) = step.next_rotation_at {
-        story.push(("next", format!("due by the schedule at {}, {}", time_text(next), relative(next, now))));
+        let by_schedule = format!("due by the schedule at {}, {}", time_text(next), relative(next, now));
+        story.push(match step.decision {
+            Decision::Rotate(_) | Decision::Adopt(..) => {
+                ("next", format!("now, by the next pass; then {by_schedule}"))
+            }
+            Decision::Enrol | Decision::Reshape | Decision::Hold(_) => ("next", by_schedule),
+        });
     }
     title(&target.project) + &lines(story)
 }

@@ -66,7 +66,11 @@ fn text(standings: &[Standing], lease: Option<&Lease>, problems: Vec<String>, no
             standing.key.map_or_else(dash, |key| key.to_string()),
             standing.version.map_or_else(dash, |version| version.to_string()),
             standing.rotated_at.map_or_else(dash, |time| span(now - time)),
-            standing.next_rotation_at.map_or_else(dash, |time| relative(time, now)),
+            match standing.wanting {
+                // The next pass does not wait for the schedule.
+                true => "now".to_owned(),
+                false => standing.next_rotation_at.map_or_else(dash, |time| relative(time, now)),
+            },
             standing.waiting.len().to_string(),
             standing.reason.to_owned(),
             Named::from(standing).shown_path(),

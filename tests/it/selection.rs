@@ -88,6 +88,23 @@ async fn explain_says_what_becomes_of_old_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_next_pass_rotates_is_said_to_be_rotated_now() {
+    let rig = Rig::sized(1).await;
+    let next = async || {
+        let [status, story] = [rig.run(&["status"]).await.stdout, rig.run(&["explain", "*"]).await.stdout];
+        let row = status.lines().find(|line| line.contains("Project 1")).unwrap().to_owned();
+        let told = story.lines().find(|line| line.starts_with("  next ")).unwrap().to_owned();
+        (row.contains(" now "), told.contains("now, by the next pass; then due by the schedule at"))
+    };
+    assert_eq!(next().await, (true, true));
+    rig.rotate().await;
+    assert_eq!(next().await, (false, false));
+    let key = rig.key(&rig.projects()[0]).await;
+    rig.emulator.disable_key(&key);
+    assert_eq!(next().await, (true, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_a_project_that_is_left_out_is_told_which_pattern_leaves_it_out() {
     let mut rig = Rig::sized(2).await;
     rig.set("projects", "exclude", "[\"*2\"]");
