@@ -17,6 +17,7 @@ use crate::domain::shape::Shape;
 use crate::engine::standing::Standing;
 use crate::engine::{PassError, Request, clock};
 use crate::plan::moved::{Fate, Former};
+use crate::plan::reason::Hold;
 use crate::plan::retire::{Stage, Waiting};
 use crate::plan::selection::{LeftOut, Only, left_out};
 use crate::plan::world::State;
@@ -181,7 +182,8 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
         ),
     ];
     if !policy.shape.is_standard() {
-        story.push(("fields", fields(&policy.shape)));
+        let yet = if step.reshape_at.is_some() { "; the secret has others yet" } else { "" };
+        story.push(("fields", fields(&policy.shape) + yet));
     }
     for Former { stray, fate } in &step.moved {
         let fate = match fate {
@@ -193,7 +195,16 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
     }
     story.extend(step.waiting.iter().map(|waiting| ("retiring", fate(waiting, now))));
     let blocked = matches!(&step.decision, Decision::Hold(hold) if hold.is_problem());
-    story.push((if blocked { "blocked" } else { "now" }, step.decision.to_string()));
+    let now_text = match (&step.decision, step.reshape_at) {
+        // It was written a moment ago, and perhaps by a rotator that is configured otherwise.
+        (Decision::Hold(Hold::UpToDate), Some(rest)) => format!(
+            "the key is up to date; the fields are not, and are written again after {}, {}",
+            time_text(rest),
+            relative(rest, now)
+        ),
+        (decision, _) => decision.to_string(),
+    };
+    story.push((if blocked { "blocked" } else { "now" }, now_text));
     if let Some(next) = step.next_rotation_at {
         let by_schedule = format!("due by the schedule at {}, {}", time_text(next), relative(next, now));
         story.push(match step.decision {

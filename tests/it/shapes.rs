@@ -250,3 +250,18 @@ async fn what_vault_keeps_is_set_once_and_blind_writes_are_refused() {
     assert_eq!((&metadata["max_versions"], &metadata["cas_required"]), (&json!(5), &json!(true)));
     assert_eq!((marks(), &pass(&rig, &[]).await["outcome"]), (3, &json!("held")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_says_that_other_fields_are_wanted_and_from_when_on_they_may_be_written() {
+    let (mut rig, project) = one(&[("KEY", "{api_key}")]).await;
+    pass(&rig, &[]).await;
+    let told = async |rig: &Rig| {
+        let story = rig.run(&["explain", &project]).await.stdout;
+        (story.contains("the fields are not, and are written again after"), story.contains("has others yet"))
+    };
+    assert_eq!(told(&rig).await, (false, false));
+    set(&mut rig, &[("TOKEN", "{api_key}")]);
+    assert_eq!(told(&rig).await, (true, true));
+    age(&rig, &project).await;
+    assert_eq!(told(&rig).await, (false, true), "the next pass does it");
+}
