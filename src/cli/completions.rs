@@ -48,7 +48,8 @@ const REFERENCE: [(&str, &[(&str, &str)]); 4] = [
             ("ROTATOR__SECTION__KEY", "Sets a key, such as ROTATOR__VAULT__ADDRESS. It wins over the file."),
             (
                 "VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT, ...",
-                "Mean what they mean to the vault command, where the configuration is silent.",
+                "Mean what they mean to the vault command, where the configuration is silent; but VAULT_SKIP_VERIFY is ignored, \
+                 and what begins with BAO_ is not read.",
             ),
             (
                 "CREDENTIALS_DIRECTORY",

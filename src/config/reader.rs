@@ -423,7 +423,7 @@ impl<'a> Section<'a> {
     fn variable(&self, key: &str) -> String {
         let path = joined(&self.name, key);
         let also = match path.as_str() {
-            "vault.address" => " or VAULT_ADDR",
+            "vault.address" => " or VAULT_ADDR (BAO_ADDR is not read)",
             "vault.auth.token" => " or VAULT_TOKEN",
             _ => "",
         };

@@ -446,7 +446,10 @@ fn patience(refusal: &LoginRefusal, until: Option<DateTime<Utc>>) -> String {
     match refusal {
         LoginRefusal::LockedOut { .. } => format!("wait until {until}"),
         LoginRefusal::WrongPassword { .. } | LoginRefusal::Malformed { .. } => {
-            format!("the daemon tries again at {until}, or as soon as another password is there")
+            format!(
+                "5 attempts in a quarter hour lock the account, and each command is one; a daemon tries again at {until}, or \
+                 as soon as another password is there"
+            )
         }
     }
 }

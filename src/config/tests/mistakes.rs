@@ -242,7 +242,7 @@ fn missing_keys_say_what_to_write_and_which_variable_would_do() {
                 "exceptionless.password_file: is missing, and auth = \"login\" needs it; write password_file = \"/run/secrets/...\" under [exceptionless] in {file}, or set ROTATOR__EXCEPTIONLESS__PASSWORD"
             ),
             format!(
-                "vault.address: is missing; write address = \"https://vault.example.com:8200\" under [vault] in {file}, or set ROTATOR__VAULT__ADDRESS or VAULT_ADDR"
+                "vault.address: is missing; write address = \"https://vault.example.com:8200\" under [vault] in {file}, or set ROTATOR__VAULT__ADDRESS or VAULT_ADDR (BAO_ADDR is not read)"
             ),
             format!(
                 "vault.auth.method: is missing; write method = \"approle\" under [vault.auth] in {file}, or set ROTATOR__VAULT__AUTH__METHOD"

@@ -60,7 +60,7 @@ async fn a_key_that_is_missing_everywhere_names_the_variable_that_would_do() {
         "exceptionless.email: is missing",
         "or set ROTATOR__EXCEPTIONLESS__EMAIL",
         "or set ROTATOR__EXCEPTIONLESS__PASSWORD",
-        "or set ROTATOR__VAULT__ADDRESS or VAULT_ADDR",
+        "or set ROTATOR__VAULT__ADDRESS or VAULT_ADDR (BAO_ADDR is not read)",
         "or set ROTATOR__VAULT__AUTH__METHOD",
     ];
     misconfigured(&rig, &words).await;
