@@ -129,11 +129,14 @@ pub enum PassError {
     /// What the command line asked for does not exist.
     #[error(
         "no selected project matches {patterns}; `exceptionless-rotator status` lists them all, and a pattern matches an \
-         id, a name, or \"organization/name\", and with --organization the id or the name of one"
+         id, a name, or \"organization/name\"{}",
+        if *.of_organizations { ", and with --organization the id or the name of one" } else { "" }
     )]
     NoneMatches {
         /// What was asked for.
         patterns: String,
+        /// Whether an organization was among it.
+        of_organizations: bool,
     },
     /// What the command line asked for exists, and the configuration leaves it out.
     #[error("{}; change [projects], or ask for another", .projects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

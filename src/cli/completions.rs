@@ -78,12 +78,12 @@ const REFERENCE: [(&str, &[(&str, &str)]); 4] = [
     ),
 ];
 
-/// A line that begins with a dot would be a command to the formatter.
+/// The formatter takes a backslash for the beginning of a command, and a hyphen for a dash.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-/// One page for all commands: nobody looks for nine.
+/// One page for all commands: nobody looks for thirteen.
 pub(super) fn man() -> Result<Exit, Failure> {
     let mut command = Cli::command();
     command.build();

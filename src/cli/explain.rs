@@ -110,7 +110,7 @@ impl Explained {
             status: Row::new(&Standing::seen(step), now),
             explanation: step.decision.to_string(),
             schedule: step.observed.target.rule.schedule.to_string(),
-            rule: rule(policy, step),
+            rule: rule(policy, step, ""),
             revocation: match step.observed.target.rule.revocation {
                 Revocation::Delete => "delete",
                 Revocation::DisableThenDelete { .. } => "disable_then_delete",
@@ -123,11 +123,11 @@ impl Explained {
     }
 }
 
-/// Which rule applies, and why.
-fn rule(policy: &Policy, step: &Step) -> String {
+/// Which rule applies, and why. `count` says to people how the overrides are counted.
+fn rule(policy: &Policy, step: &Step, count: &str) -> String {
     match policy.override_for(&step.observed.target.project) {
         Some((index, pattern)) => {
-            format!("override[{index}], the first that matches, by {:?}", pattern.as_str())
+            format!("override[{index}]{count}, the first that matches, by {:?}", pattern.as_str())
         }
         None => "[rotation]; no [[override]] matches".to_owned(),
     }
@@ -164,7 +164,7 @@ fn story(policy: &Policy, step: &Step, now: DateTime<Utc>) -> String {
             "rule",
             format!(
                 "{}: {}, spread over {}, overlap {}, then {}",
-                rule(policy, step),
+                rule(policy, step, " (counted from 0)"),
                 target.rule.schedule,
                 humantime::format_duration(target.rule.splay),
                 humantime::format_duration(target.rule.overlap),

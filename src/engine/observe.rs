@@ -124,7 +124,8 @@ fn nothing(
 pub(super) fn unmatched(engine: &Engine, request: &Request, existing: &[Arc<Project>]) -> PassError {
     let projects = left_out(&engine.policy, existing, &request.only);
     if projects.is_empty() {
-        PassError::NoneMatches { patterns: request.only.named() }
+        let of_organizations = !request.only.organizations.is_empty();
+        PassError::NoneMatches { patterns: request.only.named(), of_organizations }
     } else {
         PassError::LeftOut { projects }
     }

@@ -53,7 +53,7 @@ async fn explain_says_which_pattern_and_which_rule_decided() {
     assert_eq!(story.code, 0, "{story:?}");
     for line in [
         "selected   yes: projects.include has \"Acme/*\"",
-        "override[0], the first that matches, by \"Acme/*\": 7 7 * * * UTC",
+        "override[0] (counted from 0), the first that matches, by \"Acme/*\": 7 7 * * * UTC",
         "selected   yes: projects.include has \"Borealis/*\"",
         "[rotation]; no [[override]] matches",
         "selected   no: projects.exclude has \"*/Project 4\"",
@@ -65,6 +65,10 @@ async fn explain_says_which_pattern_and_which_rule_decided() {
     assert_eq!(names(&document, "projects").join(" "), "1 2 5");
     assert_eq!(names(&document, "not_selected").join(" "), "3 4");
 
+    let nobody = rig.run(&["explain", "Nope"]).await;
+    assert!(nobody.code == 64 && !nobody.stderr.contains("--organization"), "{nobody:?}");
+    let nobody = rig.run(&["plan", "--organization", "Nope"]).await;
+    assert!(nobody.code == 64 && nobody.stderr.contains("--organization"), "{nobody:?}");
     let alone = rig.run(&["explain", "Cobalt/Project 3"]).await;
     assert_eq!(alone.code, 0, "{alone:?}");
     assert!(alone.stdout.contains("no: no pattern of projects.include"), "{}", alone.stdout);
