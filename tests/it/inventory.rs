@@ -372,8 +372,8 @@ async fn a_key_that_this_user_may_not_change_is_not_left_to_a_cache() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_whole_organizations_come_in_the_order_of_their_names() {
     let rig = Rig::with(Settings { organizations: 5, projects: 5, ..Settings::default() }).await;
-    for project in rig.projects() {
-        plant(&rig, &project, 100, |key| key.project_id = None);
+    for (days, project) in (100..).zip(rig.projects()) {
+        plant(&rig, &project, days, |key| key.project_id = None);
     }
     let document = rig.json(&["status", "--keys"]).await;
     let homeless = rows(&document).iter().filter(|row| row["project_id"].is_null());
