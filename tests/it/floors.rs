@@ -140,7 +140,7 @@ fn only_the_engine_writes_to_a_server() {
         "engine/tidy.rs",
         "engine/lease/candidate.rs",
         "engine/credential.rs",
-        "engine/credential/recovery.rs",
+        "engine/credential/hold.rs",
     ]
     .map(str::to_owned);
     assert!(writers.is_subset(&BTreeSet::from(allowed)), "{writers:?}");
