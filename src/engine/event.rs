@@ -36,7 +36,7 @@ pub(super) use credential::*;
 pub(super) use lease::*;
 
 /// Every value of the field `event` that the engine writes.
-pub const EVENTS: [&str; 38] = [
+pub const EVENTS: [&str; 39] = [
     "emergency.planned",
     "pass.started",
     "pass.finished",
@@ -64,6 +64,7 @@ pub const EVENTS: [&str; 38] = [
     "projects.vanish_held",
     "secret.reshaped",
     "secret.unstamped",
+    "secrets.unreadable",
     "credential.prepared",
     "credential.changed",
     "credential.rotated",
@@ -264,7 +265,7 @@ pub(super) fn unmanaged_ended(
 }
 
 /// A person has asked for its end. That is a warning, so that no quiet log lacks it: it is the record of who did what.
-pub(super) fn key_killed(instance: &Instance, target: &Target, key: &OwnKey, command: &'static str) {
+pub(super) fn key_retired_at_once(instance: &Instance, target: &Target, key: &OwnKey, command: &'static str) {
     let OwnKey { rotation, fingerprint, created, .. } = key;
     let minted_at = time_text(*created);
     project_event!(

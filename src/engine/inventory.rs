@@ -55,9 +55,7 @@ pub struct Entry {
     pub key: ApiKey,
     /// Its project; a key of a whole organization has none.
     pub project: Option<Arc<Project>>,
-    /// Its organization.
-    pub organization: OrganizationId,
-    /// The name of that.
+    /// The name of its organization.
     pub organization_name: Arc<str>,
     /// Who looks after it.
     pub owner: KeyOwner,
@@ -168,7 +166,6 @@ pub(super) fn take(
             condition: condition(&listed, &owner, observed, now),
             marked: listed.notes.as_deref().is_some_and(is_marked),
             owner,
-            organization: listed.organization_id,
             disabled: listed.is_disabled,
             created: listed.created,
             expires: listed.expires,

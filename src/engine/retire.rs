@@ -130,7 +130,7 @@ async fn confirm(engine: &Engine, keys: Vec<&Candidate<'_>>, deleted: Deleted, r
             Ok(KeyCheck::Refused | KeyCheck::ProjectGone) => {
                 match emergency {
                     None => event::key_retired(target, key),
-                    Some(command) => event::key_killed(&engine.policy.instance, target, key, command),
+                    Some(command) => event::key_retired_at_once(&engine.policy.instance, target, key, command),
                 }
                 report.retired.push(fingerprint);
             }
