@@ -106,19 +106,25 @@ async fn an_old_path_is_withdrawn_when_its_key_has_served_and_the_key_follows_an
     assert_eq!(marks_again, marks, "it is settled once");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_key_of_a_renamed_project_works_while_its_secret_stands_where_another_project_came_to_live() {
+/// A project that was renamed long ago, and the key that the secret at its old path publishes.
+async fn served(overlap: &str) -> (Rig, String, String) {
     let mut rig = Rig::sized(1).await;
-    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("rotation", "overlap", &format!("{overlap:?}"));
     rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
     let project = rig.projects().remove(0);
     rig.rotate().await;
-    let place = format!("{FOLDER}/project-1");
-    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
+    let old =
+        rig.corner.get_raw(&format!("{FOLDER}/project-1")).await["api_key"].as_str().unwrap().to_owned();
     rig.emulator.rename_project(&project, "Renamed");
     rig.json(&["rotate", "--all"]).await;
     overlaps_are_over(&rig).await;
+    (rig, project, old)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_renamed_project_works_while_its_secret_stands_where_another_project_came_to_live() {
+    let (rig, _, old) = served("1s").await;
+    let place = format!("{FOLDER}/project-1");
     let organization = rig.emulator.add_organization("Other").id;
     rig.emulator.add_project(&organization, "Project 1");
     let still_works = async |arguments: &[&str]| {
@@ -206,17 +212,7 @@ async fn a_project_that_gets_its_old_name_back_is_at_home_there_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_changes_back_and_forth_keeps_what_the_secret_at_each_has_promised() {
-    let mut rig = Rig::sized(1).await;
-    rig.set("rotation", "overlap", "\"5s\"");
-    rig.set("vault", "path", &format!("\"{FOLDER}/{{project_name}}\""));
-    let project = rig.projects().remove(0);
-    rig.rotate().await;
-    let place = format!("{FOLDER}/project-1");
-    let old = rig.corner.get_raw(&place).await["api_key"].as_str().unwrap().to_owned();
-    rig.emulator.rename_project(&project, "Renamed");
-    rig.json(&["rotate", "--all"]).await;
-    overlaps_are_over(&rig).await;
-
+    let (rig, project, old) = served("5s").await;
     rig.emulator.rename_project(&project, "Project 1");
     rig.json(&["rotate", "--all"]).await;
     let replaced = Utc::now();
