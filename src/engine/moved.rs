@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, SecretState};
 use crate::plan::Step;
-use crate::plan::moved::{Fate, Former, kept_until, promised};
+use crate::plan::moved::{Fate, Former, kept_until};
 use crate::plan::world::{Stray, Withdrawn};
 use crate::vault::{Secret, VaultError};
 
@@ -44,7 +44,7 @@ pub(super) async fn settle(
             if !engine.tenure.stands() {
                 continue;
             }
-            let overlap = promised(stray, &step.observed.target.rule);
+            let overlap = stray.overlap.max(Some(step.observed.target.rule.overlap));
             let moved =
                 Moved { to: Moved::address(home).to_owned(), at, key: stray.key, overlap, kept_until: None };
             match leave(engine, stray, *fate, moved).await {

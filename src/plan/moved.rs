@@ -54,11 +54,6 @@ impl Fate {
     }
 }
 
-/// The promise that is noted for who reads such a secret last; `None` where the secret does not tell it any more.
-pub fn promised(stray: &Stray, rule: &Rule) -> Option<Duration> {
-    stray.overlap.map(|promise| promise.max(rule.overlap))
-}
-
 /// Until when the key of a secret that is withdrawn now is kept for who read it last. The promise that is noted there is
 /// text that a person may have damaged: no rule makes it shorter, and where it cannot be read, it may have been any.
 pub fn kept_until(noted: Option<Duration>, rule: Option<Duration>, latest: DateTime<Utc>) -> DateTime<Utc> {

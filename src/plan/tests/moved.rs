@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::secret::{LONGEST_PROMISE, Moved, promise};
-use crate::plan::moved::{Fate, kept_until, promised};
+use crate::plan::moved::{Fate, kept_until};
 use crate::plan::world::{Listed, Withdrawn};
 
 use super::*;
@@ -176,17 +176,4 @@ fn a_key_stays_for_as_long_as_any_list_has_promised_it() {
     assert_eq!(plan_at("22 09:00:00", None), (1, schedule));
     assert_eq!(plan_at("22 09:00:00", Some(26 * HOUR)), (0, Some(at("22 11:00:01"))));
     assert_eq!(plan_at("22 09:00:00", Some(HOUR)), (1, schedule), "no shorter than the rule");
-}
-
-#[test]
-fn what_a_secret_does_not_tell_any_more_is_not_noted_as_what_the_rule_says() {
-    let noted = |overlap: Option<Duration>| {
-        let mut scene = Scene::new().elsewhere("K0");
-        let stray = &mut scene.strays.as_mut().unwrap()[0];
-        stray.overlap = overlap;
-        promised(stray, &scene.policy.rule)
-    };
-    assert_eq!(noted(Some(48 * HOUR)), Some(48 * HOUR));
-    assert_eq!(noted(Some(HOUR)), Some(24 * HOUR), "no shorter than the rule");
-    assert_eq!(noted(None), None);
 }
