@@ -163,13 +163,14 @@ pub async fn run(mut setup: Setup, mut reload: impl FnMut() -> Option<Setup>) ->
             fresh.engine.exceptionless.inherit(&setup.engine.exceptionless).await;
             candidate.go_on(&mut fresh.engine).await;
             let moved = fresh.listen != setup.listen;
-            setup = fresh;
+            let former = std::mem::replace(&mut setup, fresh);
             daemon.shown.board.reconfigure(&setup.engine, setup.pace.reconcile_every);
             if moved {
                 // The task that listened is woken first, and so its address is free when the new one is asked for.
                 drop(listening);
                 listening = daemon.listen(&setup);
             }
+            former.engine.vault.log_out().await;
             wake.at_once();
         }
     }

@@ -80,7 +80,7 @@ impl Credential {
             && email == before
         {
             let logins = mem::take(&mut former.held.lock().await.logins);
-            self.held.lock().await.logins = logins;
+            self.held.lock().await.logins = logins.of_a_successor();
         }
     }
 

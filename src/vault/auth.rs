@@ -147,9 +147,12 @@ impl Session {
         state.lease.as_ref().and_then(|lease| lease.ends)
     }
 
-    /// Why the last attempt failed, unless another is under way at this moment.
+    /// Why the last attempt failed, as long as another is due, and unless that is under way at this moment.
     pub(super) fn trouble(&self) -> Option<VaultError> {
         let state = self.state.try_lock().ok()?;
+        if state.lease.as_ref().is_some_and(|lease| !self.is_due(&state, lease)) {
+            return None;
+        }
         state.setbacks.last().map(|setback| setback.error.clone())
     }
 

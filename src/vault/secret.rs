@@ -177,10 +177,15 @@ impl Layout {
         }
     }
 
-    /// The prefixes, other than the one that our fields have now, under which the secret has our mark.
+    /// The prefixes, other than the one that our fields have now, under which the secret has our mark. A field that the
+    /// operator has wanted to have that text is none.
     fn other_prefixes<'a>(&self, fields: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
+        let shape = fields.get(&self.name(SHAPE)).and_then(Value::as_str).and_then(ShapeMark::parse);
         let ours = |mark: &Value| mark.as_str().and_then(Owner::parse).as_ref() == Some(&self.owner);
-        let marks = fields.iter().filter(move |(_, mark)| ours(mark));
+        let added = move |name: &str| {
+            self.shape.adds(name) || shape.as_ref().is_some_and(|shape| shape.names.contains(name))
+        };
+        let marks = fields.iter().filter(move |(name, mark)| ours(mark) && !added(name));
         let prefixes = marks.filter_map(|(name, _)| name.strip_suffix(MANAGED_BY));
         prefixes.filter(|prefix| *prefix != self.prefix)
     }

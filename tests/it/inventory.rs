@@ -380,3 +380,18 @@ async fn keys_of_whole_organizations_come_in_the_order_of_their_names() {
     let names: Vec<_> = homeless.map(|row| row["organization"].as_str().unwrap()).collect();
     assert!(names.len() == 5 && names.is_sorted(), "{names:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_secret_cannot_be_read_that_may_publish_it_no_key_ends_and_that_is_said() {
+    let rig = settled(2).await;
+    let [first, second] = <[String; 2]>::try_from(rig.projects()).unwrap();
+    let by_hand = plant(&rig, &first, 100, |_| {});
+    let denied = format!("{}/data/{}", rig.corner.mount, Rig::place(&second));
+    rig.corner
+        .amend_policy(|policy| format!("{policy}\npath \"{denied}\" {{\n  capabilities = [\"deny\"]\n}}\n"))
+        .await;
+    let ended = retire(&rig, &["--older-than", "90d", "--project", &first]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.document()["problems"].to_string().contains("could not be read"), "{ended:?}");
+    assert!(rig.emulator.authenticates(&by_hand));
+}

@@ -122,6 +122,11 @@ pub(in crate::engine) async fn find(
     let steps = survey.plan.steps.iter().map(|step| (&step.observed.target.project.id, step));
     let steps: HashMap<&ProjectId, &Step> = steps.collect();
     let mut found = Found { blind: survey.blind, ..Found::default() };
+    if published.is_none() {
+        let why =
+            "no key is ended, because a secret that may publish it could not be read; `plan` says which";
+        found.blind.push(why.to_owned());
+    }
     let mut held: HashMap<ProjectId, Held> = HashMap::new();
     for entry in survey.inventory {
         let key = entry.key.fingerprint();

@@ -66,6 +66,11 @@ pub(super) struct Password<'a> {
 }
 
 impl Logins {
+    /// What the server goes on counting. That a password has worked for another is no reason to doubt its refusal.
+    pub(super) fn of_a_successor(self) -> Self {
+        Self { proven: None, ..self }
+    }
+
     pub(super) async fn log_in(
         &mut self,
         door: &Door,

@@ -170,6 +170,18 @@ async fn guesses_that_basic_cannot_carry_leave_two_attempts_to_people() {
     assert_eq!(logins(&server), 3);
 }
 
+#[tokio::test]
+async fn that_a_password_worked_for_its_predecessor_is_no_reason_to_doubt_a_refusal() {
+    let server = Server::start(let_in_once).await;
+    let former = client(&server, login());
+    former.who_am_i().await.expect_err("its token is refused, and so is the next login");
+    let client = client(&server, login());
+    client.inherit(&former).await;
+    let error = client.who_am_i().await.expect_err("refused");
+    assert!(matches!(error, ExceptionlessError::LoginRefused { .. }), "{error}");
+    assert_eq!(logins(&server), 2);
+}
+
 /// A client that logs in with what stands in the file.
 fn guessing(server: &Server) -> (tempfile::NamedTempFile, ExceptionlessClient) {
     let file = tempfile::NamedTempFile::new().expect("a file");

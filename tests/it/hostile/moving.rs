@@ -362,3 +362,20 @@ async fn a_project_that_is_created_after_the_listing_has_not_vanished() {
     assert!(rig.emulator.authenticates(&rig.key(&late).await));
     assert_eq!(rig.custom_metadata(&late).await["vanished_at"], Value::Null);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_mark_in_a_strangers_secret_or_in_a_field_that_is_wanted_stops_no_revocation() {
+    let mut rig = Rig::sized(1).await;
+    rig.set("rotation", "overlap", "\"1s\"");
+    rig.set("secret.fields", "copied_managed_by", "\"{managed_by}\"");
+    let project = rig.projects().remove(0);
+    rig.rotate().await;
+    let old = rig.key(&project).await;
+    let quotation = json!({"copied_managed_by": "exceptionless-rotator/1 instance=default"});
+    rig.corner.put_raw(&format!("{FOLDER}/notes"), quotation).await;
+    rig.json(&["rotate", "--all"]).await;
+    assert_eq!(rig.secret(&project).await["copied_managed_by"], "exceptionless-rotator/1 instance=default");
+    let revoked = async || !rig.emulator.authenticates(&old);
+    rig.rotate_until("it is revoked", revoked).await;
+    assert_eq!(rig.run(&["rotate"]).await.code, 0);
+}
