@@ -10,10 +10,13 @@ use tempfile::TempDir;
 
 use super::bao::{Bao, ask, binary};
 use super::guard::Guard;
+use super::listener::{Listener, Planned};
 use super::patience;
 
 pub struct Durable {
     pub bao: &'static Bao,
+    /// It answers there as well.
+    pub listener: &'static Listener,
     config: PathBuf,
     unseal_key: String,
     server: Option<Guard>,
@@ -27,12 +30,14 @@ impl Durable {
         let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [api, inner] = ports.each_ref().map(|port| port.local_addr().unwrap());
         drop(ports);
+        let planned = Planned::new(&["127.0.0.1"], "");
         let config = dir.path().join("server.hcl");
         let text = format!(
             "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"alone\"\n  performance_multiplier = 1\n}}\n\
              listener \"tcp\" {{\n  address = \"{api}\"\n  cluster_address = \"{inner}\"\n  tls_disable = true\n}}\n\
-             api_addr = \"http://{api}\"\ncluster_addr = \"https://{inner}\"\n",
-            dir.path().display()
+             api_addr = \"http://{api}\"\ncluster_addr = \"https://{inner}\"\n{}",
+            dir.path().display(),
+            planned.configuration
         );
         fs::write(&config, text).unwrap();
         let server = Some(serve(&config, &dir));
@@ -48,7 +53,8 @@ impl Durable {
         // Rigs want servers that live as long as the process; this one is an address and a token.
         let bao = Box::leak(Box::new(Bao::at(&address, keys["root_token"].as_str().unwrap())));
         let unseal_key = keys["keys_base64"][0].as_str().unwrap().to_owned();
-        let durable = Self { bao, config, unseal_key, server, dir };
+        let listener = Box::leak(Box::new(planned.on(bao)));
+        let durable = Self { bao, listener, config, unseal_key, server, dir };
         durable.unseal().await;
         durable
     }

@@ -31,28 +31,10 @@ impl Listener {
     }
 
     async fn start(names: &[&str], more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let authority = Authority::new("the tests' authority");
-        fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
-        let [cert, key] = authority.server(names).write(dir.path(), "server");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let configuration = format!(
-            r#"
-listener "tcp" {{
-  address = "127.0.0.1:{port}"
-  tls_cert_file = "{}"
-  tls_key_file = "{}"
-  tls_client_ca_file = "{}"
-  {more}
-}}
-"#,
-            cert.display(),
-            key.display(),
-            dir.path().join("ca.pem").display()
-        );
+        let planned = Planned::new(names, more);
         // Rigs want servers that live as long as the process.
-        let bao = Box::leak(Box::new(Bao::own_with(&configuration).await));
-        Self { bao, authority, address: format!("https://127.0.0.1:{port}"), dir }
+        let bao = Box::leak(Box::new(Bao::own_with(&planned.configuration).await));
+        planned.on(bao)
     }
 
     pub fn ca_file(&self) -> PathBuf {
@@ -66,5 +48,47 @@ listener "tcp" {{
 
     pub fn folder(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+/// A listener whose server is still to be started with it.
+pub struct Planned {
+    /// Its part of the server's configuration.
+    pub configuration: String,
+    authority: Authority,
+    address: String,
+    dir: TempDir,
+}
+
+impl Planned {
+    pub fn new(names: &[&str], more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::new("the tests' authority");
+        fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
+        let [cert, key] = authority.server(names).write(dir.path(), "server");
+        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, inner] = ports.each_ref().map(|port| port.local_addr().unwrap().port());
+        let configuration = format!(
+            r#"
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{inner}"
+  tls_cert_file = "{}"
+  tls_key_file = "{}"
+  tls_client_ca_file = "{}"
+  {more}
+}}
+"#,
+            cert.display(),
+            key.display(),
+            dir.path().join("ca.pem").display()
+        );
+        Self { configuration, authority, address: format!("https://127.0.0.1:{port}"), dir }
+    }
+
+    /// When the server is there.
+    pub fn on(self, bao: &'static Bao) -> Listener {
+        let Self { configuration: _, authority, address, dir } = self;
+        Listener { bao, authority, address, dir }
     }
 }

@@ -53,13 +53,18 @@ impl Login {
         }
         let listener: &'static Listener = Box::leak(Box::new(Listener::named(&["127.0.0.1"]).await));
         let mut rig = Rig::on(listener.bao, settings).await;
+        Self::show_certificate(&mut rig, listener);
+        rig
+    }
+
+    /// Lets the rotator of a rig go over this listener, with a certificate.
+    pub fn show_certificate(rig: &mut Rig, listener: &Listener) {
         let [cert, key] = listener.keep(&listener.authority.client("rotator"));
         rig.set("vault", "address", &format!("{:?}", listener.address));
         rig.set("vault", "ca_file", &format!("{:?}", listener.ca_file()));
         rig.set("vault", "client_cert_file", &format!("{cert:?}"));
         rig.set("vault", "client_key_file", &format!("{key:?}"));
         std::fs::copy(listener.ca_file(), rig.path("clients.pem")).unwrap();
-        rig
     }
 
     /// Lets the rotator of a rig log in by this method.
