@@ -109,7 +109,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, everything else is a mistake in the command line.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let (text, shown) = (error.to_string(), without_keys(&error.to_string()));
+            let text = error.to_string();
+            let shown = without_keys(&text);
             if exit == Exit::Done || shown == text {
                 let _ = error.print();
             } else {

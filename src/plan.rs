@@ -448,6 +448,12 @@ pub fn span(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).map_or(LONGEST, |span| span.min(LONGEST))
 }
 
+/// For how long the readers of a secret may rely on a replaced key: what it has promised them, and no less than the rule says
+/// now.
+pub fn promise(promised: Option<Duration>, overlap: Duration) -> TimeDelta {
+    span(promised.unwrap_or_default().max(overlap))
+}
+
 #[cfg(test)]
 mod history;
 #[cfg(test)]

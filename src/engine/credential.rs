@@ -103,9 +103,7 @@ impl Engine {
         }
         replaced
     }
-}
 
-impl Engine {
     /// Puts the password of an older version back where the latest one is refused, and changes nothing else.
     async fn restore_credential(
         &self,

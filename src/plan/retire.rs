@@ -17,7 +17,7 @@ use crate::domain::secret::{Publication, Published};
 
 use super::reason::Hold;
 use super::world::{Elsewhere, Observed, OwnKey, PublishedKey, Sight};
-use super::{Decision, Step, lag, span};
+use super::{Decision, Step, lag, promise, span};
 
 /// A key of ours that is listed for retirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Stage {
 
 impl Waiting {
     fn new(rule: &Rule, promised: Duration, key: &OwnKey, listed: DateTime<Utc>) -> Self {
-        let overlap = span(promised.max(rule.overlap));
+        let overlap = promise(Some(promised), rule.overlap);
         let (stage, since, wait) = match rule.revocation {
             Revocation::Delete => (Stage::Delete, listed, None),
             Revocation::DisableThenDelete { .. } if !key.disabled => {

@@ -11,8 +11,8 @@ use crate::domain::key::{ApiKey, Fingerprint};
 use crate::domain::path::SecretPath;
 use crate::domain::secret::{Moved, Published, SecretState};
 
+use super::promise;
 use super::reason::Due;
-use super::span;
 use super::target::Target;
 
 /// Both servers, as one pass has seen them.
@@ -84,7 +84,7 @@ impl Elsewhere {
     /// than theirs: a path that changes back and forth leaves a secret of its own at each.
     pub fn promised_until(&self, key: Fingerprint, overlap: Duration) -> Option<DateTime<Utc>> {
         let lists = self.listed.get(&key)?.iter();
-        lists.map(|one| one.since + span(one.overlap.unwrap_or_default().max(overlap))).max()
+        lists.map(|one| one.since + promise(one.overlap, overlap)).max()
     }
 }
 

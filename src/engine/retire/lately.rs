@@ -2,7 +2,7 @@
 //!
 //! The list says since when a key is old, and can be older than the version that has it: a write reached Vault long after it
 //! was sent, or a person has brought an old version back. Where the secret is ours alone, the time of the version tells
-//! ([`Published::old_since`]). In a shared one that time is mostly of another owner's write, and so the versions are asked,
+//! ([`Published::old_since`](crate::domain::secret::Published::old_since)). In a shared one that time is mostly of another owner's write, and so the versions are asked,
 //! from the latest back to the first that has been there for an overlap; mostly that is the latest. What Vault no longer
 //! keeps cannot be asked: then the list stands, because others may write so often that no key would ever go.
 
@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::key::ApiKey;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Rule;
-use crate::domain::secret::{Published, SecretState};
-use crate::plan::span;
+use crate::domain::secret::SecretState;
+use crate::plan::promise;
 use crate::vault::VaultError;
 
 use super::Engine;
@@ -33,7 +33,7 @@ pub(super) async fn replaced_for_long(
             if ours.publishes(key) {
                 return Ok(None);
             }
-            promised = promised.max(promise(rule, ours));
+            promised = promised.max(promise(ours.overlap, rule.overlap));
         }
         // Until this version was written, one before it may have published the key.
         if secret.created_at.is_some_and(|created| created + promised <= earliest) {
@@ -49,8 +49,4 @@ pub(super) async fn replaced_for_long(
         }
     }
     Ok(Some(latest))
-}
-
-fn promise(rule: &Rule, version: &Published) -> TimeDelta {
-    span(version.overlap.unwrap_or_default().max(rule.overlap))
 }

@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::domain::clocks::time_text;
 use crate::domain::key::Fingerprint;
 use crate::domain::path::SecretPath;
 use crate::domain::policy::Rule;
 use crate::domain::secret::{Published, SecretState};
-use crate::plan::span;
+use crate::plan::{promise, span};
 
 use super::{Engine, event};
 
@@ -38,7 +38,8 @@ pub(super) async fn held(engine: &Engine, path: &SecretPath, rule: &Rule, publis
         // A person who brings an old version back brings its time back too. What does not say when it began, began before
         // what followed it did.
         let began = began(engine, &before).unwrap_or(since);
-        let until = since.max(began) + promise(rule, &later).max(promise(rule, &before));
+        let until = since.max(began)
+            + promise(later.overlap, rule.overlap).max(promise(before.overlap, rule.overlap));
         if let Some(key) = before.api_key.as_ref().filter(|_| until > earliest) {
             let held = held.entry(key.fingerprint()).or_insert(until);
             *held = until.max(*held);
@@ -56,7 +57,7 @@ fn has_settled(
     since: DateTime<Utc>,
     earliest: DateTime<Utc>,
 ) -> Result<(), String> {
-    let until = since + promise(rule, version);
+    let until = since + promise(version.overlap, rule.overlap);
     if until <= earliest {
         return Ok(());
     }
@@ -76,8 +77,4 @@ fn began(engine: &Engine, version: &Published) -> Result<DateTime<Utc>, String> 
     )?;
     let sent = rotated + span(engine.policy.publication_limit);
     Ok(version.written_at.map_or(sent, |written| written.max(sent)))
-}
-
-fn promise(rule: &Rule, version: &Published) -> TimeDelta {
-    span(version.overlap.unwrap_or_default().max(rule.overlap))
 }
